@@ -1,0 +1,45 @@
+"""A private Docker registry on one host."""
+
+import pulumi
+
+from components.certificate import Certificate, CertificateArgs
+from components.host import Host, HostArgs
+from components.images import Images, ImagesArgs
+from components.network import Network, NetworkArgs
+from components.nginx import Nginx, NginxArgs
+from components.outputs import export_outputs
+from components.registry import Registry, RegistryArgs
+from components.registry_ui import RegistryUi, RegistryUiArgs
+from components.volumes import Volumes, VolumesArgs
+from config import load
+
+settings, secrets = load()
+stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+host = Host("host", HostArgs(settings, secrets, stack))
+images = Images("images", ImagesArgs(settings.images), host)
+network = Network("network", NetworkArgs(settings.network), host)
+volumes = Volumes("volumes", VolumesArgs(host.root), host)
+
+registry = Registry(
+    "registry", RegistryArgs(settings.registry, secrets.registry_http_secret), host, network, volumes, images
+)
+registry_ui = RegistryUi("registry-ui", RegistryUiArgs(settings.ui, settings.site), host, network, volumes, images)
+certificate = Certificate(
+    "certificate",
+    CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key),
+    host,
+    images,
+)
+nginx = Nginx(
+    "nginx",
+    NginxArgs(settings.nginx, settings.site, secrets.user_credentials, settings.htpasswd),
+    host,
+    network,
+    certificate,
+    registry,
+    registry_ui,
+    images,
+)
+
+export_outputs(settings, host, certificate, registry, registry_ui, nginx)

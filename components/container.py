@@ -1,0 +1,98 @@
+"""What every container of the stack has in common."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_docker as docker
+
+from components.host import STACK_LABEL, Host
+from components.images import PulledImage
+from components.network import Network
+
+CONFIG_LABEL = "docker-registry.config"
+
+GRACE_SECONDS = 30
+"""How long a container may finish its requests when it is stopped."""
+
+# The provider accepts a change of these but doesn't apply it to a running container (pulumi-docker 5.x).
+_ACCEPTED_BUT_NOT_APPLIED = ["healthcheck", "tmpfs", "init"]
+
+
+@dataclass(frozen=True)
+class ContainerArgs:
+    """One container. Its name is its alias on the network.
+
+    `healthy` is a shell command inside it. `config` changes when files change that it reads only at its start: that
+    replaces it. `capabilities` are the few it keeps, all others are dropped.
+    """
+
+    name: str
+    image: PulledImage
+    healthy: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: Sequence[str] = ()
+    command: Sequence[str] = ()
+    volumes: Sequence[docker.ContainerVolumeArgs] = ()
+    ports: Sequence[docker.ContainerPortArgs] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    capabilities: Sequence[str] = ()
+    read_only: bool = True
+    stop_signal: str = "SIGTERM"
+    config: pulumi.Input[str] = ""
+
+
+def container(
+    name: str, args: ContainerArgs, host: Host, network: Network, opts: pulumi.ResourceOptions
+) -> docker.Container:
+    """A container that starts at boot, is waited for until it is healthy, and stops gracefully.
+
+    All changes but those of limits and restart policy replace it: the old one is stopped first, and the data,
+    which lies in volumes and on the host, stays.
+    """
+    return docker.Container(
+        name,
+        name=args.name,
+        image=args.image.id,
+        entrypoints=list(args.entrypoint) or None,
+        command=list(args.command) or None,
+        envs=sorted(f"{key}={value}" for key, value in {"TZ": host.time_zone, **args.environment}.items()),
+        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[args.name])],
+        ports=list(args.ports),
+        volumes=list(args.volumes),
+        tmpfs=dict(args.tmpfs) or None,
+        read_only=args.read_only,
+        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=sorted(args.capabilities)),
+        security_opts=["no-new-privileges:true"],
+        healthcheck=docker.ContainerHealthcheckArgs(
+            tests=["CMD-SHELL", args.healthy], interval="5s", timeout="5s", retries=3, start_period="30s"
+        ),
+        labels=[
+            docker.ContainerLabelArgs(label=CONFIG_LABEL, value=args.config),
+            docker.ContainerLabelArgs(label=STACK_LABEL, value=host.stack),
+        ],
+        log_driver="json-file",
+        log_opts={"max-file": "3", "max-size": "10m"},
+        restart="unless-stopped",
+        must_run=True,
+        stop_signal=args.stop_signal,
+        stop_timeout=GRACE_SECONDS,
+        destroy_grace_seconds=GRACE_SECONDS,
+        wait=True,
+        wait_timeout=120,
+        opts=pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(replace_on_changes=_ACCEPTED_BUT_NOT_APPLIED, delete_before_replace=True),
+            opts,
+        ),
+    )
+
+
+def bind(host_path: str, container_path: str, *, read_only: bool = True) -> docker.ContainerVolumeArgs:
+    """A directory of the host in a container. Never a file: one that is replaced by a rename would stay the old one."""
+    return docker.ContainerVolumeArgs(host_path=host_path, container_path=container_path, read_only=read_only)
+
+
+def fingerprint(text: str) -> str:
+    """A short mark of a configuration, for `ContainerArgs.config`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,248 @@
+"""The host: how it is reached, what it needs before containers can run, and the files and directories on it."""
+
+import hashlib
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from components.connection import Command, CommandArgs, connect
+from config import Secrets, Settings
+from rendering.rootfs import TOOLS, HostFile, render, tools
+
+STACK_LABEL = "docker-registry.stack"
+"""The label that every Docker object of a stack bears; its value is the stack's full name."""
+
+
+@dataclass(frozen=True)
+class HostArgs:
+    """The host of `settings`, managed by the stack `stack` (organization/project/stack)."""
+
+    settings: Settings
+    secrets: Secrets
+    stack: str
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory on the host: octal mode, `user:group`, absolute path."""
+
+    mode: str
+    owner: str
+    path: str
+
+
+@dataclass(frozen=True)
+class FileArgs:
+    """A file on the host.
+
+    `verify` runs before the new file replaces the old one and can refuse it; `then` runs once it is in place.
+    A `secret` file's content is in no preview and in no plain state. A `kept` file outlives destroy.
+    """
+
+    file: pulumi.Input[HostFile]
+    path: str
+    mode: str = "0640"
+    owner: str = "root:root"
+    verify: str | None = None
+    then: str | None = None
+    kept: bool = False
+
+
+class Host(pulumi.ComponentResource):
+    """A Debian or Ubuntu host that is ready for containers, with a Docker provider of its own.
+
+    Before anything is touched the host is checked (system, ports, subnet, another stack's claim); a fault fails the
+    first resource with every fault named. Replacement: none of its resources is ever replaced by a changed setting;
+    another `host.address` is another host and deserves another stack.
+    """
+
+    provider: docker.Provider
+    ready: Command
+    root: str
+    stack: str
+    time_zone: str
+
+    def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("registry:host:Host", name, None, opts)
+        self._name = name
+        self._args = args
+        self._connection = connect(args.settings.host, args.secrets.ssh_private_key)
+        self.root = str(args.settings.storage.root)
+        self.stack = args.stack
+        self.time_zone = args.settings.host.time_zone
+
+        self._checked = self._check()
+        installed = self._install_tools()
+        self.ready = self._prepare(installed)
+        self.provider = self._docker_provider()
+        self.orphans = pulumi.ResourceHook(f"{name}-remove-orphan", self._remove_orphan)
+        self._claim()
+        self.register_outputs({"address": args.settings.host.address})
+
+    def command(self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions) -> Command:
+        """A command that runs as root on the host once it is ready."""
+        return self._command(name, args, opts, after=[self.ready])
+
+    def file(self, name: str, args: FileArgs, opts: pulumi.ResourceOptions) -> Command:
+        """A file on the host, as one resource: its standard input is the content, and so is the preview's diff."""
+        return self._file(name, args, opts, after=[self.ready])
+
+    def directories(self, name: str, table: Sequence[Directory], opts: pulumi.ResourceOptions) -> Command:
+        """Directories with owner and mode. Destroy leaves them, and what is in them."""
+        lines = "".join(f"{entry.mode} {entry.owner} {entry.path}\n" for entry in table)
+        create = f"{TOOLS}/ensure-directories {len(table)}"
+        return self.command(name, CommandArgs(create=create, stdin=lines), opts)
+
+    def docker_options(
+        self, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of a Docker object on this host: what an interrupted run left under its name is removed first."""
+        return pulumi.ResourceOptions(
+            parent=parent,
+            provider=self.provider,
+            depends_on=[self.ready, *after],
+            hooks=pulumi.ResourceHookBinding(before_create=[self.orphans]),
+        )
+
+    def _command(
+        self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions, after: Sequence[pulumi.Resource]
+    ) -> Command:
+        return self._connection.command(
+            name, args, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(after)))
+        )
+
+    def _file(
+        self, name: str, args: FileArgs, opts: pulumi.ResourceOptions, after: Sequence[pulumi.Resource]
+    ) -> Command:
+        owner = f"{name}@{self._connection.kind}"
+        content = pulumi.Output.from_input(args.file).apply(lambda file: file.content)
+        # The length of a secret file is no secret; left secret, it would hide the whole command from a preview.
+        size = pulumi.Output.unsecret(content.apply(lambda text: len(text.encode())))
+        create = size.apply(lambda length: _put_file(owner, length, args))
+        remove = shlex.join([f"{TOOLS}/remove-file", "--for", owner, args.path])
+        command = CommandArgs(create=create, delete=None if args.kept else remove, stdin=content)
+        return self._command(name, command, opts, after)
+
+    def _child(self, *, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=list(after))
+
+    def _check(self) -> Command:
+        settings = self._args.settings
+        check = shlex.join(
+            [
+                *("sh", "-s", "--", "--stack", self.stack),
+                *("--subnet", str(settings.network.subnet), "--network", settings.network.name),
+                *("--ports", f"{settings.site.http_port} {settings.site.https_port}"),
+                *("--install", _yes(settings.host.install_packages)),
+            ]
+        )
+        script = render(f"{TOOLS}/check-host").content
+        return self._connection.command(
+            f"{self._name}-check",
+            CommandArgs(create=check, update=f"{check} --renamed", stdin=script),
+            self._child(),
+        )
+
+    def _install_tools(self) -> list[Command]:
+        """The tools, each a file: the first by the shell's own means, the others by it."""
+        put_file = render(f"{TOOLS}/put-file")
+        new = f"{put_file.path}.new~"
+        # Only a complete file is moved into place: its last line is looked for.
+        install = (
+            f"mkdir -p {TOOLS} && cat > {new} && tail -n 1 {new} | grep -q '^fi$' && "
+            f"chmod 755 {new} && mv -f {new} {put_file.path}"
+        )
+        first = self._connection.command(
+            f"{self._name}-tool-put-file",
+            CommandArgs(
+                create=f"sh -c {shlex.quote(install)}",
+                delete=f"sh -c {shlex.quote(f'rm -f {put_file.path}; rmdir {TOOLS} 2>/dev/null || true')}",
+                stdin=put_file.content,
+            ),
+            self._child(after=[self._checked]),
+        )
+        others = [path for path in tools() if path != put_file.path]
+        remover = self._tool(f"{TOOLS}/remove-file", after=[first])
+        return [
+            remover,
+            *(self._tool(path, after=[remover]) for path in others if not path.endswith("/remove-file")),
+        ]
+
+    def _tool(self, path: str, after: Sequence[pulumi.Resource]) -> Command:
+        tool = path.rsplit("/", 1)[-1]
+        # remove-file can't be its own remover: it would be gone before the end of its run, which sh does not mind,
+        # and it is the last of its kind to go, as every other file depends on it.
+        args = FileArgs(file=render(path), path=path, mode="0755")
+        return self._file(f"{self._name}-tool-{tool}", args, self._child(), after)
+
+    def _prepare(self, after: Sequence[Command]) -> Command:
+        settings = self._args.settings.host
+        prepare = shlex.join(
+            [
+                *(f"{TOOLS}/prepare-host", "--install", _yes(settings.install_packages)),
+                *("--time-zone", settings.time_zone, "--user", settings.user),
+            ]
+        )
+        create = f"{prepare} # {_revision('prepare-host')}"
+        return self._command(f"{self._name}-prepare", CommandArgs(create=create), self._child(), after)
+
+    def _claim(self) -> Command:
+        """One host, one stack: the next stack's check reads this file."""
+        path = "/var/lib/docker-registry/stack"
+        args = FileArgs(file=HostFile(path, f"{self.stack}\n"), path=path, mode="0644")
+        return self.file(f"{self._name}-claim", args, self._child())
+
+    def _docker_provider(self) -> docker.Provider:
+        host: pulumi.Input[str] = self._connection.docker_host
+        if self._connection.kind == "local":
+            # A local Docker is asked at once, even by a preview: on a blank machine it has to be installed first.
+            host = self.ready.stdout.apply(lambda _: self._connection.docker_host)
+        return docker.Provider(
+            f"{self._name}-docker",
+            host=host,
+            ssh_opts=self._connection.ssh_options,
+            opts=self._child(after=[self.ready]),
+        )
+
+    async def _remove_orphan(self, args: pulumi.ResourceHookArgs) -> None:
+        """Before a network or container is made: one of its name that an interrupted run left is removed."""
+        kinds = {"docker:index/network:Network": "network", "docker:index/container:Container": "container"}
+        kind = kinds.get(args.type)
+        if kind is None or args.new_inputs is None:
+            return
+        removed = await self._connection.run(
+            shlex.join([f"{TOOLS}/remove-orphan", kind, str(args.new_inputs["name"]), self.stack])
+        )
+        if removed:
+            pulumi.log.info(removed)
+
+
+def _put_file(owner: str, size: int, args: FileArgs) -> str:
+    words = [
+        f"{TOOLS}/put-file",
+        "--for",
+        owner,
+        "--size",
+        str(size),
+        "--mode",
+        args.mode,
+        "--owner",
+        args.owner,
+    ]
+    if args.verify is not None:
+        words += ["--verify", args.verify]
+    if args.then is not None:
+        words += ["--then", args.then]
+    return shlex.join([*words, args.path])
+
+
+def _revision(tool: str) -> str:
+    """A mark that changes with the tool, so that a changed tool runs again."""
+    return hashlib.sha256(render(f"{TOOLS}/{tool}").content.encode()).hexdigest()[:8]
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,109 @@
+"""The registry itself: CNCF Distribution over the data volume."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from components.connection import Command, CommandArgs
+from components.container import ContainerArgs, bind, container, fingerprint
+from components.host import Directory, FileArgs, Host
+from components.images import Images
+from components.network import Network
+from components.volumes import Volumes
+from config.registry import Registry as RegistrySettings
+from rendering.rootfs import TOOLS, HostFile, render
+
+# Distribution reads the secret from the environment; from a file it comes by the shell, so that neither the
+# configuration nor Docker's record of the container holds it.
+_START = (
+    'REGISTRY_HTTP_SECRET="$(cat /etc/distribution/http.secret)"; export REGISTRY_HTTP_SECRET; '
+    "exec registry serve /etc/distribution/config.yml"
+)
+
+
+@dataclass(frozen=True)
+class RegistryArgs:
+    """The registry's settings, and the secret that signs its uploads; without one, the host makes and keeps its own."""
+
+    settings: RegistrySettings
+    http_secret: pulumi.Output[str] | None
+
+
+class Registry(pulumi.ComponentResource):
+    """Container `registry`, its configuration and its secret. A changed configuration replaces the container."""
+
+    container: docker.Container
+
+    def __init__(
+        self,
+        name: str,
+        args: RegistryArgs,
+        host: Host,
+        network: Network,
+        volumes: Volumes,
+        images: Images,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("registry:registry:Registry", name, None, opts)
+        self._name = name
+        self._host = host
+        self._home = f"{host.root}/docker-registry/etc"
+        directories = host.directories(
+            f"{name}-directories",
+            [Directory("0700", "root:root", self._home)],
+            pulumi.ResourceOptions(parent=self, depends_on=[volumes]),
+        )
+        file = render(
+            "/var/opt/docker-registry/etc/config.yml",
+            root=host.root,
+            stack=host.stack,
+            registry=args.settings,
+        )
+        config = self._config(file, directories)
+        secret = self._secret(args.http_secret, directories)
+        written = pulumi.Output.unsecret(secret.stdout)
+        self.container = container(
+            f"{name}-container",
+            ContainerArgs(
+                name="registry",
+                image=images.registry,
+                entrypoint=["/bin/sh", "-ec"],
+                command=[_START],
+                # Without a collector every trace would be an error in the log.
+                environment={"OTEL_TRACES_EXPORTER": "none"},
+                volumes=[
+                    bind(self._home, "/etc/distribution"),
+                    docker.ContainerVolumeArgs(volume_name=volumes.data.name, container_path="/var/lib/registry"),
+                    docker.ContainerVolumeArgs(volume_name=volumes.logs.name, container_path="/var/log/registry"),
+                ],
+                tmpfs={"/tmp": "rw,noexec,nosuid,size=64m"},  # noqa: S108 - inside the container
+                healthy="wget -q -O /dev/null http://127.0.0.1:5000/v2/",
+                config=written.apply(lambda when: fingerprint(f"{file.content}\0{when}")),
+            ),
+            host,
+            network,
+            host.docker_options(self, after=[config, secret]),
+        )
+        self.register_outputs({})
+
+    def _config(self, file: HostFile, directories: Command) -> Command:
+        return self._host.file(
+            f"{self._name}-config",
+            FileArgs(file=file, path=file.path, mode="0600"),
+            pulumi.ResourceOptions(parent=self, depends_on=[directories]),
+        )
+
+    def _secret(self, http_secret: pulumi.Output[str] | None, directories: Command) -> Command:
+        path = f"{self._home}/http.secret"
+        size: pulumi.Input[int] = 0
+        if http_secret is not None:
+            size = pulumi.Output.unsecret(http_secret.apply(lambda secret: len(secret.encode())))
+        return self._host.command(
+            f"{self._name}-http-secret",
+            CommandArgs(
+                create=pulumi.Output.format(f"{TOOLS}/keep-secret {{0}} {path}", size),
+                stdin=http_secret if http_secret is not None else "",
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[directories]),
+        )

@@ -1,0 +1,79 @@
+"""The registry's page: Joxit's UI, served under `/ui/` of the same host."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from components.container import ContainerArgs, container
+from components.host import Host
+from components.images import Images
+from components.network import Network
+from components.volumes import Volumes
+from config.site import Site
+from config.ui import Ui as UiSettings
+
+
+@dataclass(frozen=True)
+class RegistryUiArgs:
+    """The page's settings, and the site under which browsers see it."""
+
+    settings: UiSettings
+    site: Site
+
+
+class RegistryUi(pulumi.ComponentResource):
+    """Container `registry-ui`. Any changed setting replaces it; it holds no data."""
+
+    container: docker.Container
+
+    def __init__(
+        self,
+        name: str,
+        args: RegistryUiArgs,
+        host: Host,
+        network: Network,
+        volumes: Volumes,
+        images: Images,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("registry:registry-ui:RegistryUi", name, None, opts)
+        self.container = container(
+            f"{name}-container",
+            ContainerArgs(
+                name="registry-ui",
+                image=images.ui,
+                environment=_environment(args),
+                volumes=[docker.ContainerVolumeArgs(volume_name=volumes.ui_logs.name, container_path="/var/log/nginx")],
+                # Its start script rewrites the page in place, as root, in files of another user.
+                read_only=False,
+                capabilities=[
+                    "CAP_CHOWN",
+                    "CAP_DAC_OVERRIDE",
+                    "CAP_NET_BIND_SERVICE",
+                    "CAP_SETGID",
+                    "CAP_SETUID",
+                ],
+                stop_signal="SIGQUIT",
+                healthy="wget -q -O /dev/null http://127.0.0.1/ || curl -fsS -o /dev/null http://127.0.0.1/",
+            ),
+            host,
+            network,
+            host.docker_options(self),
+        )
+        self.register_outputs({})
+
+
+def _environment(args: RegistryUiArgs) -> dict[str, str]:
+    """Joxit's variables. The registry's address is the page's own, so that no browser needs CORS."""
+    return {
+        "CATALOG_ELEMENTS_LIMIT": str(args.settings.catalog_limit),
+        "DELETE_IMAGES": str(args.settings.delete_enabled).lower(),
+        # It would ask a public site from every browser.
+        "ENABLE_VERSION_NOTIFICATION": "false",
+        "PULL_URL": args.site.authority,
+        "REGISTRY_TITLE": args.settings.title,
+        "REGISTRY_URL": f"https://{args.site.authority}",
+        "SHOW_CONTENT_DIGEST": str(args.settings.show_content_digest).lower(),
+        "SINGLE_REGISTRY": "true",
+    }

@@ -1,0 +1,38 @@
+"""The settings of a stack: typed, documented, validated before any resource is touched."""
+
+from config.certificate import Certificate
+from config.errors import ConfigurationError, Fault
+from config.host import Host
+from config.images import ImageReference, Images
+from config.loader import load
+from config.network import Network
+from config.nginx import Nginx
+from config.registry import Registry, UploadPurging
+from config.secrets import Credential, Secrets
+from config.settings import Settings
+from config.site import Site
+from config.storage import Storage
+from config.ui import Ui
+from config.users import Htpasswd, User
+
+__all__ = [
+    "Certificate",
+    "ConfigurationError",
+    "Credential",
+    "Fault",
+    "Host",
+    "Htpasswd",
+    "ImageReference",
+    "Images",
+    "Network",
+    "Nginx",
+    "Registry",
+    "Secrets",
+    "Settings",
+    "Site",
+    "Storage",
+    "Ui",
+    "UploadPurging",
+    "User",
+    "load",
+]

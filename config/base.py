@@ -1,0 +1,99 @@
+"""What all setting models share: strictness, naming, and the way a validator states what it expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+NAMESPACE = "docker-registry"
+"""The configuration namespace of the program: the part before the colon of each key."""
+
+MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret"})
+"""Settings whose value may only be stored encrypted in the stack file."""
+
+CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry"})
+"""Concerns with such settings."""
+
+NEVER_SHOWN = MUST_BE_SECRET | {"hash"}
+"""Settings whose value never appears in a message. A hash may be stored in plain text all the same."""
+
+
+HIDDEN = PlainSerializer(lambda _: "[secret]", return_type=str)
+"""How a dump of the settings shows what is known of a secret."""
+
+
+class Concern(BaseModel):
+    """The settings of one concern, as one structured value of the stack configuration.
+
+    Immutable; unknown keys are refused; a value of the wrong type is refused rather than converted.
+    The stack file writes names in camelCase, Python code in snake_case.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+
+def refused(expected: str, *, found: str | None = None) -> PydanticCustomError:
+    """The error a validator raises.
+
+    `expected` completes "expected …". `found` replaces the value in the message where the value itself
+    says too little or must not be shown.
+    """
+    return PydanticCustomError("refused", "{expected}", {"expected": expected, "found": found})
+
+
+def as_text(value: object) -> str:
+    """The value, when it is text; the common first step of validators that turn text into something else."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "text")
+    return value
+
+
+def _within(low: int, high: int, unit: str) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if not low <= value <= high:
+            raise refused(f"a whole number{unit} from {low} to {high}")
+        return value
+
+    return check
+
+
+def is_printable(text: str) -> bool:
+    """Whether the text has no control character, line break or unprintable code point."""
+    return text.isprintable()
+
+
+Port = Annotated[int, AfterValidator(_within(1, 65535, "")), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
+"""A TCP port."""
+
+ConnectSeconds = Annotated[
+    int, AfterValidator(_within(1, 75, " of seconds")), Field(json_schema_extra={"minimum": 1, "maximum": 75})
+]
+"""A connection timeout in seconds; nginx documents that it cannot usually exceed 75."""
+
+Seconds = Annotated[
+    int,
+    AfterValidator(_within(1, 86400, " of seconds")),
+    Field(json_schema_extra={"minimum": 1, "maximum": 86400}),
+]
+"""A duration of up to a day, in seconds."""
+
+BcryptCost = Annotated[int, AfterValidator(_within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
+"""The base-2 logarithm of bcrypt's rounds."""
+
+CatalogLimit = Annotated[
+    int, AfterValidator(_within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
+]
+"""How many repositories the user interface asks for."""

@@ -1,0 +1,129 @@
+"""Reads the stack configuration, checks all of it in one pass, and tells every fault at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+from pulumi.runtime import get_config, get_config_env, get_config_secret_keys_env, is_config_secret
+from pydantic import TypeAdapter, ValidationError
+
+from config.base import CONTAIN_SECRETS, MUST_BE_SECRET, NAMESPACE
+from config.environment import check_environment
+from config.errors import NOTHING, SECRET, ConfigurationError, Fault, shown
+from config.faults import command_for, faults_of, key_of, nearest
+from config.secrets import Secrets, read_secrets
+from config.settings import Parts, Settings, contradictions
+from config.users import repeated_names
+
+CONCERNS: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
+"""Each concern's key, without the namespace, and its type."""
+
+_NO_USERS = (
+    "at least one user; set one with "
+    f"pulumi config set --path '{NAMESPACE}:users[0].name' alice and "
+    f"pulumi config set --secret --path '{NAMESPACE}:users[0].password'"
+)
+
+
+def load(config: pulumi.Config | None = None) -> tuple[Settings, Secrets]:
+    """The settings and the secrets of the current stack.
+
+    Raises ConfigurationError with every fault, before any resource is touched.
+    """
+    config = config or pulumi.Config(NAMESPACE)
+    faults = [*_unknown_keys()]
+    parts: dict[str, Any] = {}
+    for concern, annotation in CONCERNS.items():
+        parts[concern] = _read(concern, annotation, faults)
+    whole = Parts(**parts)
+    faults += contradictions(whole)
+    faults += check_environment(whole.host)
+    if faults:
+        raise ConfigurationError(faults)
+    settings = whole.settings()
+    return settings, read_secrets(config, settings)
+
+
+def _unknown_keys() -> Iterator[Fault]:
+    """The keys of our namespace that no setting has. Other namespaces belong to others."""
+    keys = {*runtime_config.CONFIG.get(), *get_config_env()}
+    for key in sorted(keys):
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE and name not in CONCERNS:
+            hint = nearest(name, list(CONCERNS))
+            yield Fault(key, "an unknown setting", f"only {', '.join(CONCERNS)}{hint}")
+
+
+def _read(concern: str, annotation: Any, faults: list[Fault]) -> object | None:  # noqa: ANN401
+    """One concern, validated; None, and its faults, when it is wrong."""
+    text = get_config(key_of(concern))
+    encrypted = is_config_secret(key_of(concern)) or key_of(concern) in get_config_secret_keys_env()
+    raw = _structure(text)
+    if raw is None:
+        raw = [] if concern == "users" else {}
+    if not isinstance(raw, dict | list):
+        kind = "a list" if concern == "users" else "a mapping of settings"
+        hidden = encrypted or concern in CONTAIN_SECRETS
+        faults.append(Fault(key_of(concern), SECRET if hidden else shown(raw), kind))
+        return None
+    if not encrypted:
+        faults += _plain_secrets(concern, raw)
+    if concern == "users":
+        faults += _whole_list(raw)
+    try:
+        value: object = TypeAdapter(annotation).validate_python(raw, by_alias=True, by_name=False)
+    except ValidationError as error:
+        faults += faults_of(error, concern, annotation, hidden=encrypted and not _explained(concern, raw))
+        return None
+    return value
+
+
+def _structure(text: object) -> object:
+    """The structured value of a key: Pulumi hands it over as JSON."""
+    if not isinstance(text, str):
+        return text
+    if not text.strip():
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _explained(concern: str, raw: object) -> bool:
+    """Whether a setting that has to be secret explains why this concern's key is encrypted.
+
+    Then the other values of the concern are plain and may be shown. Otherwise somebody encrypted one of
+    them, and none is shown. Users are never shown: a password typed where the name belongs would be.
+    """
+    return concern != "users" and isinstance(raw, dict) and bool(MUST_BE_SECRET & raw.keys())
+
+
+def _plain_secrets(concern: str, raw: object) -> Iterator[Fault]:
+    """The secrets that the stack file holds in plain text."""
+    entries: list[tuple[tuple[int | str, ...], object]] = [((), raw)]
+    if isinstance(raw, list):
+        entries = [((index,), entry) for index, entry in enumerate(raw)]
+    for location, entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        for name in sorted(entry.keys() & MUST_BE_SECRET):
+            if entry[name]:
+                key = key_of(concern, (*location, name))
+                expected = f"an encrypted value; set it anew with {command_for(key)}"
+                yield Fault(key, f"{SECRET} in plain text", expected)
+
+
+def _whole_list(raw: object) -> Iterator[Fault]:
+    """The faults of the list of users as a whole, which hold whatever else is wrong with its entries."""
+    if raw == []:
+        yield Fault(key_of("users"), NOTHING, _NO_USERS)
+    if isinstance(raw, list):
+        names = [entry.get("name") if isinstance(entry, dict) else None for entry in raw]
+        for index, first in repeated_names(names):
+            key = key_of("users", (index, "name"))
+            yield Fault(key, f"the name of users[{first}] again", "each name once")

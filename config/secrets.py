@@ -1,0 +1,65 @@
+"""The secrets of a stack, which never leave their secret outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pulumi
+
+from config.pem import normal_pem
+from config.settings import Settings
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user with either a password or a ready-made hash."""
+
+    name: str
+    password: str | None = field(default=None, repr=False)
+    hash: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets of a stack, each a secret output; None where a setting is absent."""
+
+    user_credentials: pulumi.Output[list[Credential]]
+    """All users in their order, with password or hash."""
+
+    ssh_private_key: pulumi.Output[str] | None = None
+    """Private key for SSH, ending in a line end; None means the SSH agent, or the local machine."""
+
+    certificate_private_key: pulumi.Output[str] | None = None
+    """PEM private key of the inline certificate chain, ending in a line end."""
+
+    registry_http_secret: pulumi.Output[str] | None = None
+    """The registry's http.secret; None means that the host makes one."""
+
+
+def read_secrets(config: pulumi.Config, settings: Settings) -> Secrets:
+    """The secrets that belong to validated settings."""
+
+    host, certificate, registry = settings.host, settings.certificate, settings.registry
+    return Secrets(
+        user_credentials=_pick(config, "users", _credentials),
+        ssh_private_key=_pick(config, "host", lambda it: normal_pem(it["privateKey"])) if host.private_key else None,
+        certificate_private_key=(
+            _pick(config, "certificate", lambda it: normal_pem(it["privateKey"])) if certificate.private_key else None
+        ),
+        registry_http_secret=_pick(config, "registry", lambda it: str(it["httpSecret"]))
+        if registry.http_secret
+        else None,
+    )
+
+
+def _pick(config: pulumi.Config, concern: str, take: Callable[[Any], _T]) -> pulumi.Output[_T]:
+    """A secret output of part of a concern."""
+    return config.require_secret_object(concern).apply(take)
+
+
+def _credentials(users: list[dict[str, str]]) -> list[Credential]:
+    return [Credential(user["name"], user.get("password"), user.get("hash")) for user in users]

@@ -1,0 +1,154 @@
+"""All settings of a stack, and the contradictions between concerns."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from config.certificate import Certificate
+from config.environment import attached_networks
+from config.errors import SECRET, Fault, shown
+from config.faults import key_of
+from config.host import Host
+from config.images import Images
+from config.network import Network
+from config.nginx import Nginx
+from config.pem import covers, leaf_names
+from config.registry import Registry
+from config.site import Site
+from config.storage import Storage
+from config.ui import Ui
+from config.users import Htpasswd, User
+
+_CATALOG_LIMIT = 1000
+_LIMITED_FROM = (2, 8, 2)
+
+
+class Settings(BaseModel):
+    """All settings of a stack. It holds no secret: those are in `Secrets`, as secret outputs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Host
+    site: Site
+    users: tuple[User, ...] = Field(min_length=1)
+    storage: Storage = Field(default_factory=Storage)
+    network: Network = Field(default_factory=Network)
+    images: Images = Field(default_factory=Images)
+    htpasswd: Htpasswd = Field(default_factory=Htpasswd)
+    certificate: Certificate = Field(default_factory=Certificate)
+    registry: Registry = Field(default_factory=Registry)
+    ui: Ui = Field(default_factory=Ui)
+    nginx: Nginx = Field(default_factory=Nginx)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The concerns that are right in themselves; None stands for one that is not."""
+
+    host: Host | None = None
+    site: Site | None = None
+    users: tuple[User, ...] | None = None
+    storage: Storage | None = None
+    network: Network | None = None
+    images: Images | None = None
+    htpasswd: Htpasswd | None = None
+    certificate: Certificate | None = None
+    registry: Registry | None = None
+    ui: Ui | None = None
+    nginx: Nginx | None = None
+
+    def settings(self) -> Settings:
+        """The whole, once every part is right."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(self)})
+
+
+def contradictions(parts: Parts) -> Iterator[Fault]:
+    """The faults that lie between two concerns."""
+    if parts.host and parts.site:
+        yield from _ports(parts.host, parts.site)
+    if parts.host and parts.network:
+        yield from _subnet(parts.host, parts.network)
+    if parts.site and parts.network:
+        yield from _listen_address(parts.site, parts.network)
+    if parts.users and parts.htpasswd:
+        yield from _passwords(parts.users, parts.htpasswd)
+    if parts.site and parts.certificate:
+        yield from _names(parts.site, parts.certificate)
+    if parts.registry and parts.ui:
+        yield from _deletion(parts.registry, parts.ui)
+    if parts.images and parts.ui:
+        yield from _catalog(parts.images, parts.ui)
+    if parts.certificate and parts.nginx:
+        yield from _hsts(parts.certificate, parts.nginx)
+
+
+def _ports(host: Host, site: Site) -> Iterator[Fault]:
+    if host.is_local:
+        return
+    for name, port in (("httpPort", site.http_port), ("httpsPort", site.https_port)):
+        if port == host.port:
+            yield Fault(key_of("site", (name,)), shown(port), "a port other than host.port, on which SSH listens")
+
+
+def _subnet(host: Host, network: Network) -> Iterator[Fault]:
+    key, found = key_of("network", ("subnet",)), shown(str(network.subnet))
+    if host.is_local:
+        for attached in attached_networks():
+            if attached.overlaps(network.subnet):
+                yield Fault(key, found, f"a network other than {attached}, to which this machine is attached")
+        return
+    try:
+        address = ipaddress.ip_address(host.address)
+    except ValueError:
+        return
+    if address in network.subnet:
+        yield Fault(key, found, f"a network without the host's own address, {address}")
+
+
+def _listen_address(site: Site, network: Network) -> Iterator[Fault]:
+    if site.listen_address in network.subnet:
+        expected = f"an address outside network.subnet, {network.subnet}, which is the containers' own"
+        yield Fault(key_of("site", ("listenAddress",)), shown(str(site.listen_address)), expected)
+
+
+def _passwords(users: tuple[User, ...], htpasswd: Htpasswd) -> Iterator[Fault]:
+    if htpasswd.scheme != "bcrypt":
+        return
+    for index, user in enumerate(users):
+        if user.password and not user.password.fits_bcrypt:
+            expected = "a password of at most 72 bytes in UTF-8, because htpasswd.scheme is bcrypt"
+            yield Fault(key_of("users", (index, "password")), SECRET, expected)
+
+
+def _names(site: Site, certificate: Certificate) -> Iterator[Fault]:
+    if certificate.chain is None:
+        return
+    names = leaf_names(certificate.chain)
+    if not covers(names, site.fqdn):
+        found = f"a certificate for {', '.join(names)}" if names else "a certificate without DNS names"
+        yield Fault(key_of("certificate", ("chain",)), found, f"a certificate for {site.fqdn}, as site.fqdn says")
+
+
+def _deletion(registry: Registry, ui: Ui) -> Iterator[Fault]:
+    if ui.delete_enabled and not registry.delete_enabled:
+        expected = "false, because registry.deleteEnabled is false: the registry would refuse"
+        yield Fault(key_of("ui", ("deleteEnabled",)), "true", expected)
+
+
+def _catalog(images: Images, ui: Ui) -> Iterator[Fault]:
+    version = images.registry.version
+    # A tag such as `2` stands for the newest 2.x; without a version the newest of all is assumed.
+    older = version is not None and version < _LIMITED_FROM[: len(version)]
+    if not older and ui.catalog_limit > _CATALOG_LIMIT:
+        expected = f"a whole number from 1 to {_CATALOG_LIMIT}, because {images.registry} refuses more"
+        yield Fault(key_of("ui", ("catalogLimit",)), shown(ui.catalog_limit), expected)
+
+
+def _hsts(certificate: Certificate, nginx: Nginx) -> Iterator[Fault]:
+    if nginx.hsts and certificate.mode == "self-signed":
+        expected = "false, because certificate.mode is self-signed: browsers would lock everybody out"
+        yield Fault(key_of("nginx", ("hsts",)), "true", expected)

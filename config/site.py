@@ -1,0 +1,89 @@
+"""The registry's public name and ports."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
+
+from config.base import Concern, Port, as_text, refused
+from config.host import is_ip
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LONGEST_NAME = 253
+_LONGEST_LABEL = 63
+
+
+def _fqdn(value: str) -> str:
+    example = ", for example dr.example.net"
+    if "://" in value:
+        raise refused("a name without a scheme" + example)
+    if "/" in value:
+        raise refused("a name without a path" + example)
+    if is_ip(value):
+        raise refused("a name, not an IP address" + example)
+    if ":" in value:
+        raise refused("a name without a port (site.httpsPort is for that)" + example)
+    if "*" in value:
+        raise refused("one name, not a wildcard (a wildcard certificate is fine)" + example)
+    if value.endswith("."):
+        raise refused("a name without a dot at its end" + example)
+    if value != value.lower():
+        raise refused("a name in lower case" + example)
+    if len(value) > _LONGEST_NAME:
+        raise refused(f"a name of at most {_LONGEST_NAME} characters" + example)
+    labels = value.split(".")
+    if any(len(label) > _LONGEST_LABEL for label in labels):
+        raise refused(f"labels of at most {_LONGEST_LABEL} characters" + example)
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise refused("labels of a-z, 0-9 and inner hyphens" + example)
+    if len(labels) == 1 or labels[-1].isdigit():
+        raise refused("a fully qualified domain name" + example)
+    return value
+
+
+def _listen_address(value: object) -> IPv4Address | IPv6Address:
+    if isinstance(value, IPv4Address | IPv6Address):
+        return value
+    try:
+        address = ipaddress.ip_address(as_text(value))
+    except ValueError:
+        raise refused("an IP address of the host, or 0.0.0.0 for all") from None
+    if address.is_multicast or address == IPv4Address("255.255.255.255"):
+        raise refused("an address of one host, not of a group; or 0.0.0.0 for all")
+    return address
+
+
+class Site(Concern):
+    """The registry's public name and ports. A host's port belongs to one stack only."""
+
+    fqdn: Annotated[str, AfterValidator(_fqdn)] = Field(examples=["dr.example.net"])
+    """Name under which clients reach the registry, in lower case and without a port. A change rewrites the
+    site of nginx, renews a self-signed certificate, and replaces the user interface's container."""
+
+    http_port: Port = Field(default=80, examples=[80])
+    """TCP port for plain HTTP, which only redirects to HTTPS. A change replaces the nginx container."""
+
+    https_port: Port = Field(default=443, validate_default=True, examples=[443])
+    """TCP port for HTTPS: registry and user interface. A change replaces the nginx container."""
+
+    listen_address: Annotated[
+        IPv4Address | IPv6Address, PlainValidator(_listen_address, json_schema_input_type=str)
+    ] = Field(default="0.0.0.0", validate_default=True, examples=["0.0.0.0"])  # noqa: S104 - a server serves
+    """IP address of the host on which both ports listen; 0.0.0.0 stands for all of IPv4.
+    A change replaces the nginx container."""
+
+    @field_validator("https_port")
+    @classmethod
+    def _two_ports(cls, value: int, info: ValidationInfo) -> int:
+        if value == info.data.get("http_port"):
+            raise refused("a port other than site.httpPort, for example 443")
+        return value
+
+    @property
+    def authority(self) -> str:
+        """FQDN and HTTPS port as clients write them: the port is left out when it is 443."""
+        return self.fqdn if self.https_port == 443 else f"{self.fqdn}:{self.https_port}"  # noqa: PLR2004

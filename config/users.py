@@ -1,0 +1,147 @@
+"""Who may use the registry, and how passwords are stored."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from passlib.hash import apr_md5_crypt, bcrypt, sha512_crypt
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+
+from config.base import HIDDEN, BcryptCost, Concern, as_text, is_printable, refused
+
+Scheme = Literal["apr1", "sha512", "bcrypt"]
+_HANDLERS = (
+    ("$apr1$", "apr1", apr_md5_crypt),
+    ("$6$", "sha512", sha512_crypt),
+    ("$2a$", "bcrypt", bcrypt),
+    ("$2b$", "bcrypt", bcrypt),
+    ("$2y$", "bcrypt", bcrypt),
+)
+_LONGEST_NAME = 255
+BCRYPT_LONGEST = 72
+"""The number of bytes of a password that bcrypt looks at."""
+
+
+@dataclass(frozen=True)
+class Password:
+    """That a password was given; the password itself is not kept here."""
+
+    fits_bcrypt: bool
+    """Whether bcrypt would look at all of it."""
+
+
+@dataclass(frozen=True)
+class PasswordHash:
+    """That a ready-made hash was given; the hash itself is not kept here."""
+
+    scheme: Scheme
+
+
+def _name(value: str) -> str:
+    if not value:
+        raise refused("a name that is not empty, for example alice")
+    if ":" in value:
+        raise refused("a name without a colon, for example alice")
+    if any(character.isspace() for character in value) or not is_printable(value):
+        raise refused("a name without spaces and control characters, for example alice")
+    if value.startswith("#"):
+        raise refused("a name that does not begin with #, which would make it a comment, for example alice")
+    if len(value.encode()) > _LONGEST_NAME:
+        raise refused(f"a name of at most {_LONGEST_NAME} bytes in UTF-8, for example alice")
+    return value
+
+
+def _password(value: object) -> Password:
+    if isinstance(value, Password):
+        return value
+    text = as_text(value)
+    if not text:
+        raise refused("a password that is not empty")
+    if not all(is_printable(character) for character in text):
+        raise refused("a password without line breaks and control characters")
+    return Password(fits_bcrypt=len(text.encode()) <= BCRYPT_LONGEST)
+
+
+def _hash(value: object) -> PasswordHash:
+    if isinstance(value, PasswordHash):
+        return value
+    text = as_text(value)
+    for prefix, scheme, handler in _HANDLERS:
+        if text.startswith(prefix):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    handler.from_string(text)
+            except (ValueError, TypeError, Warning):
+                raise refused(f"a complete {scheme} hash, as htpasswd prints it after the colon") from None
+            return PasswordHash(scheme=scheme)  # type: ignore[arg-type]
+    raise refused("a hash made with apr1 ($apr1$…), SHA-512 crypt ($6$…) or bcrypt ($2y$…)")
+
+
+class User(Concern):
+    """A user of the registry. A change rewrites the password file; nginx serves on without a pause."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(examples=["alice"])
+    """Name for `docker login`, at most 255 bytes, without colon or space."""
+
+    password: Annotated[Password, PlainValidator(_password, json_schema_input_type=str), HIDDEN] | None = None
+    """Secret. The password, hashed with `htpasswd.scheme`."""
+
+    hash: Annotated[PasswordHash, PlainValidator(_hash, json_schema_input_type=str), HIDDEN] | None = Field(
+        default=None, examples=["$2y$05$…"]
+    )
+    """A ready-made hash instead of a password: apr1, SHA-512 crypt or bcrypt. It may be in plain text."""
+
+    @property
+    def kind(self) -> Literal["password", "hash"]:
+        """Which of the two was given."""
+        return "password" if self.password is not None else "hash"
+
+    @field_validator("hash")
+    @classmethod
+    def _not_both(cls, value: PasswordHash | None, info: ValidationInfo) -> PasswordHash | None:
+        if value is not None and info.data.get("password") is not None:
+            raise refused("no hash, because this user has a password")
+        return value
+
+    @model_validator(mode="after")
+    def _not_neither(self) -> User:
+        if self.password is None and self.hash is None:
+            raise refused("a password (secret) or a hash", found="a user with neither")
+        return self
+
+
+def repeated_names(names: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """The index of each name that was there before, with the index of the first."""
+    first: dict[object, int] = {}
+    for index, name in enumerate(names):
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            yield index, first[name]
+
+
+class Htpasswd(Concern):
+    """How passwords are stored. A change rewrites the password file; nginx serves on without a pause."""
+
+    scheme: Scheme = "apr1"
+    """Hash of the passwords: `apr1` (Apache's MD5, the default of htpasswd, quick to verify),
+    `sha512` (SHA-512 crypt) or `bcrypt`. Every request is verified, so a slow hash slows each one."""
+
+    bcrypt_cost: BcryptCost | None = Field(default=None, examples=[5])
+    """Base-2 logarithm of bcrypt's rounds, 5 to 12: one more doubles the time of each request. 5, the
+    default of htpasswd, when absent. Only for `scheme: bcrypt`."""
+
+    @property
+    def cost(self) -> int:
+        """The bcrypt cost in force."""
+        return self.bcrypt_cost if self.bcrypt_cost is not None else 5
+
+    @field_validator("bcrypt_cost")
+    @classmethod
+    def _only_bcrypt(cls, value: int | None, info: ValidationInfo) -> int | None:
+        scheme = info.data.get("scheme")
+        if value is not None and scheme not in (None, "bcrypt"):
+            raise refused(f"no value, because htpasswd.scheme is {scheme}")
+        return value

@@ -1,0 +1,28 @@
+"""The proxy's site, `conf.d/registry.conf`."""
+
+from config.nginx import Nginx
+from config.site import Site
+from rendering.rootfs import HostFile, render
+
+# https://nginx.org/en/docs/http/ngx_http_v2_module.html: the directive, in place of a parameter of "listen".
+_HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+_HTTPS = 443
+
+
+def site_file(
+    *, site: Site, nginx: Nginx, version: tuple[int, ...] | None, chain: str, key: str, stack: str, root: str
+) -> HostFile:
+    """The site for an nginx of `version` (None, as with a bare digest: a current one).
+
+    `chain` and `key` are the certificate's paths inside the container.
+    """
+    return render(
+        "/var/opt/nginx/etc/conf.d/registry.conf",
+        root=root,
+        site=site,
+        nginx=nginx,
+        certificate={"chain": chain, "key": key},
+        stack=stack,
+        port_suffix="" if site.https_port == _HTTPS else f":{site.https_port}",
+        http2_directive=version is None or version >= _HTTP2_DIRECTIVE_SINCE,
+    )

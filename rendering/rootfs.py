@@ -1,0 +1,60 @@
+"""The tree `rootfs/` mirrors the host's own paths; this module turns a file of the tree into a file for a host."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TREE = Path(__file__).parent.parent / "rootfs"
+
+TOOLS = "/usr/local/lib/docker-registry"
+"""Where the host's tools lie."""
+
+# What lies below this folder of the tree lands below the stack's `storage.root`.
+_DATA = "/var/opt"
+
+_environment = Environment(
+    loader=FileSystemLoader(TREE),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    # Configuration files and scripts, not HTML.
+    autoescape=False,  # noqa: S701
+)
+
+
+@dataclass(frozen=True)
+class HostFile:
+    """A file as it will be on the host: its absolute path there and its whole content."""
+
+    path: str
+    content: str
+
+
+def render(path: str, *, root: str = _DATA, **context: object) -> HostFile:
+    """The file whose default place on a host is `path`, filled in from `context`.
+
+    `root` is the stack's storage root, which takes the place of `/var/opt`.
+
+    Raises `FileNotFoundError` when the tree has no such file, and Jinja's `UndefinedError` when the
+    template names something `context` lacks.
+    """
+    source = TREE / path.lstrip("/")
+    if source.is_file():
+        content = source.read_text()
+    elif source.with_name(source.name + ".j2").is_file():
+        content = _environment.get_template(path.lstrip("/") + ".j2").render(**context)
+    else:
+        raise FileNotFoundError(f"rootfs has no {path}")
+    return HostFile(path=on_host(path, root), content=content)
+
+
+def on_host(path: str, root: str) -> str:
+    """Where a path of the tree lies on a host whose storage root is `root`."""
+    return root + path.removeprefix(_DATA) if path.startswith(_DATA + "/") else path
+
+
+def tools() -> list[str]:
+    """The default paths of the host's tools, sorted."""
+    return sorted(f"{TOOLS}/{file.name}" for file in (TREE / TOOLS.lstrip("/")).iterdir() if file.is_file())
