@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-import shlex
+import os
+import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,8 @@ class SshConnection:
             private_key=private_key,
         )
         self._options = _ssh_options(settings)
+        # ssh puts its control socket there, and fails without the directory.
+        _home_of_ssh().mkdir(mode=0o700, parents=True, exist_ok=True)
         self.docker_host = f"ssh://{self._target}:{settings.port}"
         self.ssh_options: pulumi.Input[Sequence[pulumi.Input[str]]] = self._options
         if private_key is not None:
@@ -154,7 +157,8 @@ class SshConnection:
 
 def _ssh_options(settings: HostSettings) -> list[str]:
     """Options that make `ssh` independent of the machine: no prompt, no known_hosts file, one connection."""
-    host = hashlib.sha256(str(settings.host_key).encode()).hexdigest()[:8]
+    # Not %C: with it the path is longer than a socket's may be under a long home directory.
+    connection = _mark(f"{_login(settings)} {settings.host_key}")
     options = [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -163,7 +167,7 @@ def _ssh_options(settings: HostSettings) -> list[str]:
         # The pinned key in place of a file: the state then holds no path of the machine that made it.
         f"KnownHostsCommand=/bin/echo %H {settings.host_key}",
         "ControlMaster=auto",
-        f"ControlPath=%d/.ssh/registry-{host}-%C",
+        f"ControlPath=%d/.ssh/registry-{connection}",
         "ControlPersist=30",
         "ServerAliveInterval=15",
         "ConnectTimeout=15",
@@ -171,20 +175,31 @@ def _ssh_options(settings: HostSettings) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
-def _key_file(settings: HostSettings) -> Path:
-    name = hashlib.sha256(f"{settings.user}@{settings.address}:{settings.port}".encode()).hexdigest()[:16]
-    return Path(".ssh") / f"registry-{name}.key"
+def _login(settings: HostSettings) -> str:
+    return f"{settings.user}@{settings.address}:{settings.port}"
 
 
-def _identity_options(key_file: Path) -> list[str]:
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _home_of_ssh() -> Path:
+    """The directory that `ssh` means by `%d/.ssh`: it goes by the user database, whatever HOME says."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh"
+
+
+def _key_file(settings: HostSettings) -> str:
+    return f"registry-{_mark(_login(settings))}.key"
+
+
+def _identity_options(key_file: str) -> list[str]:
     # %d is the home directory, so that the option reads the same on every machine.
-    return ["-o", f"IdentityFile=%d/{shlex.quote(str(key_file))}", "-o", "IdentitiesOnly=yes"]
+    return ["-o", f"IdentityFile=%d/.ssh/{key_file}", "-o", "IdentitiesOnly=yes"]
 
 
-def _write_key(key_file: Path, key: str) -> bool:
+def _write_key(key_file: str, key: str) -> bool:
     """Puts the private key where only `ssh` of this user reads it: the Docker provider can't take one from memory."""
-    path = Path.home() / key_file
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = _home_of_ssh() / key_file
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)

@@ -12,6 +12,9 @@ from components.connection import Command, CommandArgs, connect
 from config import Secrets, Settings
 from rendering.rootfs import TOOLS, HostFile, render, tools
 
+# One host, one stack: the file names it. `check-host` writes and reads it.
+_CLAIM = "/var/lib/docker-registry/stack"
+
 STACK_LABEL = "docker-registry.stack"
 """The label that every Docker object of a stack bears; its value is the stack's full name."""
 
@@ -79,7 +82,6 @@ class Host(pulumi.ComponentResource):
         self.ready = self._prepare(installed)
         self.provider = self._docker_provider()
         self.orphans = pulumi.ResourceHook(f"{name}-remove-orphan", self._remove_orphan)
-        self._claim()
         self.register_outputs({"address": args.settings.host.address})
 
     def command(self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions) -> Command:
@@ -122,8 +124,12 @@ class Host(pulumi.ComponentResource):
         # The length of a secret file is no secret; left secret, it would hide the whole command from a preview.
         size = pulumi.Output.unsecret(content.apply(lambda text: len(text.encode())))
         create = size.apply(lambda length: _put_file(owner, length, args))
-        remove = shlex.join([f"{TOOLS}/remove-file", "--for", owner, args.path])
-        command = CommandArgs(create=create, delete=None if args.kept else remove, stdin=content)
+        # A host that was set up anew has no tools: destroy, which clears the way for the next up, must not need them.
+        remover = f"{TOOLS}/remove-file"
+        remove = f"test ! -x {remover} || {shlex.join([remover, '--for', owner, args.path])}"
+        command = CommandArgs(
+            create=create, delete=None if args.kept else f"sh -c {shlex.quote(remove)}", stdin=content
+        )
         return self._command(name, command, opts, after)
 
     def _child(self, *, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
@@ -142,7 +148,7 @@ class Host(pulumi.ComponentResource):
         script = render(f"{TOOLS}/check-host").content
         return self._connection.command(
             f"{self._name}-check",
-            CommandArgs(create=check, update=f"{check} --renamed", stdin=script),
+            CommandArgs(create=check, update=f"{check} --known", delete=f"rm -f {_CLAIM}", stdin=script),
             self._child(),
         )
 
@@ -152,7 +158,8 @@ class Host(pulumi.ComponentResource):
         new = f"{put_file.path}.new~"
         # Only a complete file is moved into place: its last line is looked for.
         install = (
-            f"mkdir -p {TOOLS} && cat > {new} && tail -n 1 {new} | grep -q '^fi$' && "
+            f"mkdir -p {TOOLS} && cat > {new} && "
+            f"{{ tail -n 1 {new} | grep -q '^fi$' || {{ echo put-file: it did not arrive whole >&2; exit 1; }}; }} && "
             f"chmod 755 {new} && mv -f {new} {put_file.path}"
         )
         first = self._connection.command(
@@ -188,12 +195,6 @@ class Host(pulumi.ComponentResource):
         )
         create = f"{prepare} # {_revision('prepare-host')}"
         return self._command(f"{self._name}-prepare", CommandArgs(create=create), self._child(), after)
-
-    def _claim(self) -> Command:
-        """One host, one stack: the next stack's check reads this file."""
-        path = "/var/lib/docker-registry/stack"
-        args = FileArgs(file=HostFile(path, f"{self.stack}\n"), path=path, mode="0644")
-        return self.file(f"{self._name}-claim", args, self._child())
 
     def _docker_provider(self) -> docker.Provider:
         host: pulumi.Input[str] = self._connection.docker_host

@@ -93,13 +93,13 @@ class Host(Concern):
 
     address: Annotated[str, AfterValidator(_address)] = Field(examples=["dr.example.net"])
     """Host name or IP address for SSH, or `local` for the machine on which the program runs.
-    A change moves the stack to another host: everything is made anew there."""
+    Another host is another stack: only another name of the same host may take its place."""
 
     port: Port = Field(default=22, examples=[22])
     """TCP port of the host's SSH server. A change runs the commands on the host once more."""
 
     user: Annotated[str, AfterValidator(_user)] = Field(default="root", examples=["root"])
-    """User for SSH. A user other than root needs `sudo: true` and access to the Docker socket."""
+    """User for SSH. A user other than root needs `sudo: true`, and joins the group `docker`."""
 
     sudo: bool = Field(default=False, validate_default=True)
     """Whether commands on the host run through `sudo -n`, which must then ask for no password."""

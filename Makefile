@@ -1,0 +1,76 @@
+# Everything runs in .venv, made from the locked requirements.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LAB := $(BIN)/python -m tests.lab
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.locked: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, found $$($(PYTHON) --version)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "python: installing the locked packages into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.locked ## Install the locked packages into .venv
+
+.PHONY: demo
+demo: venv ## Make a registry on a throw-away lab host and use it; the host stays
+	@$(LAB) demo
+
+.PHONY: demo-down
+demo-down: venv ## Remove what the demo made
+	@$(LAB) demo-down
+
+.PHONY: test
+test: lint ## Lint, types, and all tests, end to end in the lab
+	@$(BIN)/python -m pytest
+
+.PHONY: quick
+quick: venv ## The tests that need no lab (seconds)
+	@$(BIN)/python -m pytest -m "not e2e"
+
+.PHONY: lint
+lint: venv ## Format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+.PHONY: format
+format: venv ## Put the code into form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: audit
+audit: venv ## Print owner and mode of the demo host's files
+	@$(LAB) audit
+
+.PHONY: bench
+bench: venv ## Time an up without changes against an empty program's
+	@$(LAB) bench
+
+.PHONY: lab-start lab-show lab-stop lab-remove
+lab-start: venv ## Start a lab with a blank host
+	@$(LAB) start
+lab-show: venv ## Show what the lab has
+	@$(LAB) show
+lab-stop: venv ## Stop the lab; its hosts keep their disks
+	@$(LAB) stop
+lab-remove: venv ## Remove the lab
+	@$(LAB) remove
+
+.PHONY: schema
+schema: venv ## Write config/schema.json anew from the settings
+	@$(BIN)/python -m config.schema
+
+.PHONY: lock
+lock: venv ## Lock the requirements anew (needs uv)
+	@for set in requirements requirements-dev; do \
+		uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+			--no-annotate --no-header $$set.in --output-file $$set.txt; \
+	done
