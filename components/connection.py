@@ -126,7 +126,8 @@ class SshConnection:
         self._options = _ssh_options(settings)
         # ssh puts its control socket there, and fails without the directory.
         _home_of_ssh().mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.docker_host = f"ssh://{self._target}:{settings.port}"
+        address = f"[{settings.address}]" if ":" in settings.address else settings.address
+        self.docker_host = f"ssh://{settings.user}@{address}:{settings.port}"
         self.ssh_options: pulumi.Input[Sequence[pulumi.Input[str]]] = self._options
         if private_key is not None:
             # The file's name is fixed and holds no secret; the Docker provider only has to wait until it is written.

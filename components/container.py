@@ -24,15 +24,15 @@ _ACCEPTED_BUT_NOT_APPLIED = ["healthcheck", "tmpfs", "init"]
 class ContainerArgs:
     """One container. Its name is its alias on the network.
 
-    `healthy` is a shell command inside it. `config` changes when files change that it reads only at its start: that
-    replaces it. `capabilities` are the few it keeps, all others are dropped.
+    `command` is run by the image's own entry point: with one of ours the provider would update, not replace, a
+    container that had failed to start. `healthy` is a shell command inside it. `config` changes when files change that
+    it reads only at its start: that replaces it. `capabilities` are the few it keeps, all others are dropped.
     """
 
     name: str
     image: PulledImage
     healthy: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    entrypoint: Sequence[str] = ()
     command: Sequence[str] = ()
     volumes: Sequence[docker.ContainerVolumeArgs] = ()
     ports: Sequence[docker.ContainerPortArgs] = ()
@@ -55,7 +55,6 @@ def container(
         name,
         name=args.name,
         image=args.image.id,
-        entrypoints=list(args.entrypoint) or None,
         command=list(args.command) or None,
         envs=sorted(f"{key}={value}" for key, value in {"TZ": host.time_zone, **args.environment}.items()),
         networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[args.name])],

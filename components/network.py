@@ -29,7 +29,10 @@ class Network(pulumi.ComponentResource):
             driver="bridge",
             ipam_configs=[docker.NetworkIpamConfigArgs(subnet=str(args.settings.subnet))],
             labels=[docker.NetworkLabelArgs(label=STACK_LABEL, value=host.stack)],
-            opts=host.docker_options(self),
+            # The old one first, and its containers before it: two networks can't have the same subnet.
+            opts=pulumi.ResourceOptions.merge(
+                host.docker_options(self), pulumi.ResourceOptions(delete_before_replace=True)
+            ),
         )
         self.name = bridge.name
         self.register_outputs({"name": bridge.name})

@@ -82,7 +82,7 @@ class Nginx(pulumi.ComponentResource):
             ContainerArgs(
                 name="nginx",
                 image=images.nginx,
-                entrypoint=["/bin/sh", "/etc/nginx/start/nginx-start"],
+                command=["/bin/sh", "/etc/nginx/start/nginx-start"],
                 volumes=_volumes(host.root),
                 ports=_ports(args.site),
                 tmpfs={

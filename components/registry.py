@@ -68,8 +68,7 @@ class Registry(pulumi.ComponentResource):
             ContainerArgs(
                 name="registry",
                 image=images.registry,
-                entrypoint=["/bin/sh", "-ec"],
-                command=[_START],
+                command=["/bin/sh", "-ec", _START],
                 # Without a collector every trace would be an error in the log.
                 environment={"OTEL_TRACES_EXPORTER": "none"},
                 volumes=[

@@ -1,0 +1,89 @@
+"""Tools built from pinned Go modules: the Pulumi engine, the registry, registry clients.
+
+Each folder under `go/` is a module with one `tool` line; its go.mod and go.sum fix every byte of source.
+A tool is built once for each content of these two files and kept in the cache.
+"""
+
+import hashlib
+import platform
+import re
+import shutil
+from pathlib import Path
+
+from tests.lab.locks import locked
+from tests.lab.log import step
+from tests.lab.paths import LAB_SOURCES, cache_dir
+from tests.lab.run import LabError, clean_environment, stream
+
+MODULES = LAB_SOURCES / "go"
+
+VERSION_VARIABLE = {
+    "pulumi": ("github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"),
+    "registry": ("github.com/distribution/distribution/v3", "github.com/distribution/distribution/v3/version.version"),
+}
+"""Tool → the module whose version it reports, and the variable the linker sets to it."""
+
+
+def names() -> list[str]:
+    """All tools there are."""
+    return sorted(path.parent.name for path in MODULES.glob("*/go.mod"))
+
+
+def build(name: str) -> Path:
+    """The executable of tool `name`, built if it isn't in the cache. Raises LabError without a Go toolchain."""
+    module = MODULES / name
+    target = cache_dir("go-tools", f"{name}-{_key(module)}") / name
+    if target.exists():
+        return target
+    with locked(f"go-{name}"):
+        if not target.exists():
+            with step(f"go: building {name}"):
+                _build(name, module, target)
+    return target
+
+
+def key(name: str) -> str:
+    """A short text that changes with the sources of tool `name`."""
+    return _key(MODULES / name)
+
+
+def _key(module: Path) -> str:
+    digest = hashlib.sha256(platform.machine().encode())
+    for name in ("go.mod", "go.sum"):
+        digest.update((module / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _build(name: str, module: Path, target: Path) -> None:
+    text = (module / "go.mod").read_text()
+    flags = "-s -w"
+    if name in VERSION_VARIABLE:
+        source, variable = VERSION_VARIABLE[name]
+        version = _match(rf"{re.escape(source)} (v\S+)", text)
+        flags += f" -X {variable}={version}"
+    temporary = target.with_suffix(".new")
+    stream(
+        [_go(text), "build", "-trimpath", "-ldflags", flags, "-o", str(temporary), _match(r"^tool (\S+)$", text)],
+        log=f"go-{name}",
+        cwd=module,
+        env=clean_environment() | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOWORK": "off"},
+    )
+    temporary.rename(target)
+
+
+def _go(go_mod: str) -> str:
+    found = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if not found:
+        wanted = _match(r"^go (\S+)$", go_mod)
+        raise LabError(
+            f"the lab builds its tools with Go {wanted} or newer, and there is no `go` on PATH: install it from "
+            "https://go.dev/dl/ (Go 1.21 or newer, such as golang-go of Debian 13, fetches the rest by itself)"
+        )
+    return found
+
+
+def _match(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.MULTILINE)
+    if not found:
+        raise LabError(f"a go.mod of the lab has no line like {pattern}")
+    return found.group(1)

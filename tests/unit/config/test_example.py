@@ -1,0 +1,76 @@
+"""The annotated example is a stack that works, names every setting, and tells the true defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from config import Settings
+from config.faults import fields_of
+from tests.unit.config.stack import PASSWORD, faults_in, load_stack
+
+EXAMPLE = Path(__file__).parents[3] / "Pulumi.example.yaml"
+PREFIX = "docker-registry:"
+
+
+def example(*, uncommented: bool = False) -> dict[str, Any]:
+    """The example's concerns; with `uncommented`, with all that is commented out."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    if uncommented:
+        # A setting follows its # at once; an explanation follows a space.
+        text = re.sub(r"^( *)#(?=[a-z])", r"\1", text, flags=re.MULTILINE)
+    stack: dict[str, Any] = yaml.safe_load(text)["config"]
+    return {key.removeprefix(PREFIX): value for key, value in stack.items()}
+
+
+def with_password(stack: dict[str, Any]) -> dict[str, Any]:
+    return {**stack, "users": [user | {"password": PASSWORD} for user in stack["users"]]}
+
+
+def test_only_the_password_is_missing() -> None:
+    assert faults_in(example()) == [
+        "docker-registry:users[0]: found a user with neither; expected a password (secret) or a hash"
+    ]
+
+
+def test_the_example_is_accepted_with_a_password() -> None:
+    settings, _ = load_stack(with_password(example()))
+    assert settings.certificate.mode == "files"
+    assert not settings.host.is_local
+
+
+def test_every_setting_is_named_with_its_true_default() -> None:
+    stack = example(uncommented=True)
+    wrong: list[str] = []
+
+    def compare(where: str, model: Any, written: dict[str, Any]) -> None:  # noqa: ANN401
+        for name, field in fields_of(model).items():
+            if name not in written:
+                wrong.append(f"{where}.{name} is missing")
+            elif field.default_factory is not None:
+                compare(f"{where}.{name}", field.annotation, written[name])
+            elif not field.is_required() and written[name] != field.default:
+                wrong.append(f"{where}.{name} is {written[name]!r}, not {field.default!r}")
+
+    for concern, field in Settings.model_fields.items():
+        if concern == "users":
+            continue
+        assert isinstance(field.annotation, type)
+        compare(concern, field.annotation, stack[concern])
+    # What the example sets on purpose.
+    assert [line.split(" is ")[0] for line in wrong] == [
+        "host.hostKey",
+        "certificate.mode",
+        "certificate.chainPath",
+        "certificate.privateKeyPath",
+    ]
+    assert stack["users"][0].keys() == {"name", "password", "hash"}
+
+
+def test_editors_find_the_schema() -> None:
+    first = EXAMPLE.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=config/schema.json"
+    assert (EXAMPLE.parent / "config" / "schema.json").is_file()

@@ -1,0 +1,186 @@
+"""Configurations that are accepted, and what the program makes of them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Address
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from config import Host, ImageReference, Settings, Site
+from tests.unit.config import pki
+from tests.unit.config.stack import APR1, GOOD, HOST_KEY, PASSWORD, faults_in, load_stack, with_changes
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+def test_defaults() -> None:
+    settings, _ = load_stack(GOOD)
+    assert settings.model_dump(mode="json") == {
+        "host": {
+            "address": "dr.example.net",
+            "port": 22,
+            "user": "root",
+            "sudo": False,
+            "host_key": HOST_KEY,
+            "private_key": None,
+            "install_packages": True,
+            "time_zone": "Etc/UTC",
+        },
+        "site": {"fqdn": "dr.example.net", "http_port": 80, "https_port": 443, "listen_address": "0.0.0.0"},
+        "users": [{"name": "alice", "password": "[secret]", "hash": None}],
+        "storage": {"root": "/var/opt", "driver": "filesystem"},
+        "network": {"name": "registry", "subnet": "100.127.255.0/24"},
+        "images": {
+            "nginx": "nginx:1.28.0",
+            "registry": "registry:3.1.2",
+            "ui": "joxit/docker-registry-ui:2.6.0",
+        },
+        "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
+        "certificate": {
+            "mode": "self-signed",
+            "chain": None,
+            "private_key": None,
+            "chain_path": None,
+            "private_key_path": None,
+        },
+        "registry": {
+            "delete_enabled": True,
+            "access_log": True,
+            "log_level": "info",
+            "upload_purging": {"enabled": True, "age": "168h", "interval": "24h"},
+            "http_secret": None,
+        },
+        "ui": {
+            "title": "Docker registry",
+            "delete_enabled": True,
+            "catalog_limit": 1000,
+            "show_content_digest": True,
+        },
+        "nginx": {
+            "tls_profile": "intermediate",
+            "hsts": False,
+            "refuse_old_docker": False,
+            "connect_timeout": 3,
+            "read_timeout": 900,
+            "realm": "Registry realm",
+        },
+    }
+
+
+def test_everything_can_be_set() -> None:
+    leaf = pki.issue("*.example.org")
+    settings, _ = load_stack(
+        {
+            "host": {
+                "address": "192.0.2.7",
+                "port": 2222,
+                "user": "deploy",
+                "sudo": True,
+                "hostKey": HOST_KEY,
+                "privateKey": pki.ssh_key(),
+                "installPackages": False,
+                "timeZone": "Europe/Vienna",
+            },
+            "site": {"fqdn": "r.example.org", "httpPort": 8080, "httpsPort": 8443, "listenAddress": "::"},
+            "storage": {"root": "/srv/registry", "driver": "filesystem"},
+            "network": {"name": "dr", "subnet": "100.127.8.0/28"},
+            "images": {"nginx": f"mirror.example.org:5000/nginx:1.28.0@{DIGEST}", "registry": "registry:2"},
+            "users": [{"name": "alice", "password": PASSWORD}, {"name": "bob", "hash": APR1}],
+            "htpasswd": {"scheme": "bcrypt", "bcryptCost": 7},
+            "certificate": {"mode": "files", "chain": leaf.pem, "privateKey": leaf.key_pem},
+            "registry": {
+                "deleteEnabled": False,
+                "accessLog": False,
+                "logLevel": "debug",
+                "uploadPurging": {"enabled": False, "age": "1h30m", "interval": "1.5h"},
+                "httpSecret": "0123456789abcdef",
+            },
+            "ui": {"title": "Ours", "deleteEnabled": False, "catalogLimit": 10, "showContentDigest": False},
+            "nginx": {
+                "tlsProfile": "modern",
+                "hsts": True,
+                "refuseOldDocker": True,
+                "connectTimeout": 5,
+                "readTimeout": 60,
+                "realm": "Ours",
+            },
+        }
+    )
+    assert settings.site.listen_address == IPv6Address("::")
+    assert settings.site.authority == "r.example.org:8443"
+    assert settings.storage.root == PurePosixPath("/srv/registry")
+    assert settings.network.subnet == IPv4Network("100.127.8.0/28")
+    assert str(settings.images.nginx) == f"mirror.example.org:5000/nginx:1.28.0@{DIGEST}"
+    assert [user.kind for user in settings.users] == ["password", "hash"]
+    assert settings.htpasswd.cost == 7
+    assert settings.registry.upload_purging.age == "1h30m"
+    assert settings.nginx.hsts
+
+
+def test_the_machine_itself_needs_no_connection() -> None:
+    settings, secrets = load_stack({**GOOD, "host": {"address": "local"}})
+    assert settings.host.is_local
+    assert secrets.ssh_private_key is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"host": {"privateKey": pki.ssh_key()}},
+        {"host": {"privateKey": pki.ssh_key().strip()}},
+        {"host": {"privateKey": pki.key_pem(pki.new_key()).replace("\n", "\r\n")}},
+        {"host": {"privateKey": None}},
+        {"host": {"address": "2001:db8::7"}},
+        {"storage": {"root": "/var/opt/registry"}},
+        {"storage": {}},
+        {"storage": ""},
+        {"certificate": {"mode": "files", "chainPath": "/etc/ssl/c.pem", "privateKeyPath": "/etc/ssl/k.pem"}},
+        {"users": [{"name": "alice", "password": "x" * 200}]},
+        {"users": [{"name": "é" * 127, "password": "x"}]},
+        {"users": [{"name": "alice", "hash": "$2y$05$n6SN1VZ31petdmlVq/leHudtmS6KHxzkori29u6G20WeskzIxiHKS"}]},
+        {"ui": {"catalogLimit": 100000}, "images": {"registry": "registry:2.8.1"}},
+        {"images": {"registry": "registry:latest", "nginx": f"nginx@{DIGEST}"}},
+    ],
+    ids=str,
+)
+def test_unusual_settings_are_accepted(changes: dict[str, Any]) -> None:
+    assert faults_in(with_changes(changes)) == []
+
+
+@pytest.mark.parametrize("tag", ["2", "2.8", "3", "2.8.2", "latest", "edge"])
+def test_registries_that_limit_the_catalogue(tag: str) -> None:
+    changes = {"ui": {"catalogLimit": 1001}, "images": {"registry": f"registry:{tag}"}}
+    assert len(faults_in(with_changes(changes))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("registry:3.1.2", (3, 1, 2)),
+        ("registry:2", (2,)),
+        ("registry:3.1.2-alpine", (3, 1, 2)),
+        ("registry:v3.1", (3, 1)),
+        ("registry:latest", None),
+        ("registry:1a", None),
+        (f"registry@{DIGEST}", None),
+        (f"localhost:5000/registry:2.8.3@{DIGEST}", (2, 8, 3)),
+    ],
+)
+def test_version_of_an_image(text: str, version: tuple[int, ...] | None) -> None:
+    image = ImageReference.parse(text)
+    assert image.version == version
+    assert str(image) == text
+
+
+def test_settings_are_immutable() -> None:
+    settings, _ = load_stack(GOOD)
+    with pytest.raises(ValidationError):
+        settings.site.fqdn = "other.example.net"
+
+
+def test_settings_can_be_made_in_code() -> None:
+    settings = Settings(host=Host(address="local"), site=Site(fqdn="dr.example.net"), users=load_stack(GOOD)[0].users)
+    assert settings.images.registry.version == (3, 1, 2)

@@ -1,0 +1,83 @@
+"""Secrets reach the program only as secret outputs, and the settings hold none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pulumi
+import pytest
+
+from config import Credential
+from tests.unit.config import pki
+from tests.unit.config.stack import APR1, GOOD, PASSWORD, load_stack, with_changes
+
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Outputs need an event loop."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def revealed(loop: asyncio.AbstractEventLoop, output: pulumi.Output[T] | None) -> T:
+    """The value of an output that has to be a secret."""
+
+    async def both() -> tuple[bool, Any]:
+        assert output is not None
+        return await output.is_secret(), await output.future()
+
+    coroutine: Coroutine[Any, Any, tuple[bool, Any]] = both()
+    secret, value = loop.run_until_complete(coroutine)
+    assert secret
+    return value  # type: ignore[no-any-return]
+
+
+def test_users(loop: asyncio.AbstractEventLoop) -> None:
+    users = [{"name": "alice", "password": PASSWORD}, {"name": "bob", "hash": APR1}]
+    _, secrets = load_stack(with_changes({"users": users}))
+    assert revealed(loop, secrets.user_credentials) == [
+        Credential("alice", password=PASSWORD),
+        Credential("bob", hash=APR1),
+    ]
+
+
+def test_users_with_hashes_in_plain_text_are_secret_all_the_same(loop: asyncio.AbstractEventLoop) -> None:
+    _, secrets = load_stack(with_changes({"users": [{"name": "bob", "hash": APR1}]}), encrypted=[])
+    assert revealed(loop, secrets.user_credentials) == [Credential("bob", hash=APR1)]
+
+
+def test_keys_end_in_a_line_end(loop: asyncio.AbstractEventLoop) -> None:
+    # `pulumi config set` strips it, and OpenSSH refuses a key without it.
+    key, leaf = pki.ssh_key(), pki.issue("dr.example.net")
+    certificate = {"mode": "files", "chain": leaf.pem, "privateKey": leaf.key_pem.strip()}
+    _, secrets = load_stack(with_changes({"host": {"privateKey": key.strip()}, "certificate": certificate}))
+    assert revealed(loop, secrets.ssh_private_key) == key
+    assert revealed(loop, secrets.certificate_private_key) == leaf.key_pem
+
+
+def test_signing_secret(loop: asyncio.AbstractEventLoop) -> None:
+    _, secrets = load_stack(with_changes({"registry": {"httpSecret": "0123456789abcdef"}}))
+    assert revealed(loop, secrets.registry_http_secret) == "0123456789abcdef"
+
+
+def test_absent_secrets() -> None:
+    _, secrets = load_stack(GOOD)
+    assert secrets.ssh_private_key is None
+    assert secrets.certificate_private_key is None
+    assert secrets.registry_http_secret is None
+
+
+def test_nothing_printed_shows_a_secret() -> None:
+    key = pki.ssh_key()
+    settings, secrets = load_stack(with_changes({"host": {"privateKey": key}, "registry": {"httpSecret": PASSWORD}}))
+    printed = f"{settings!r} {settings.model_dump()} {secrets!r} {Credential('alice', PASSWORD, APR1)!r}"
+    assert PASSWORD not in printed
+    assert APR1 not in printed
+    assert "PRIVATE KEY" not in printed
