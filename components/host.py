@@ -82,6 +82,7 @@ class Host(pulumi.ComponentResource):
         self.ready = self._prepare(installed)
         self.provider = self._docker_provider()
         self.orphans = pulumi.ResourceHook(f"{name}-remove-orphan", self._remove_orphan)
+        self.lost = pulumi.ErrorHook(f"{name}-replace-lost", self._replace_lost)
         self.register_outputs({"address": args.settings.host.address})
 
     def command(self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions) -> Command:
@@ -101,12 +102,15 @@ class Host(pulumi.ComponentResource):
     def docker_options(
         self, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.ResourceOptions:
-        """Options of a Docker object on this host: what an interrupted run left under its name is removed first."""
+        """Options of a Docker object on this host.
+
+        What an interrupted run left under its name is removed first; that it is gone already is no error.
+        """
         return pulumi.ResourceOptions(
             parent=parent,
             provider=self.provider,
             depends_on=[self.ready, *after],
-            hooks=pulumi.ResourceHookBinding(before_create=[self.orphans]),
+            hooks=pulumi.ResourceHookBinding(before_create=[self.orphans], on_error=[self.lost]),
         )
 
     def _command(
@@ -221,6 +225,17 @@ class Host(pulumi.ComponentResource):
         )
         if removed:
             pulumi.log.info(removed)
+
+    async def _replace_lost(self, args: pulumi.ErrorHookArgs) -> bool:
+        """Whether to try again to delete a container: one that is gone can't be stopped, which the provider needs.
+
+        It is gone when somebody removed it, or when a run was killed before it recorded that it did.
+        """
+        lost = args.failed_operation == "delete" and "No such container" in args.errors[0]
+        if not lost or len(args.errors) > 1 or args.old_inputs is None:
+            return False
+        await self._connection.run(shlex.join([f"{TOOLS}/replace-lost", args.id, str(args.old_inputs["image"])]))
+        return True
 
 
 def _put_file(owner: str, size: int, args: FileArgs) -> str:

@@ -1,0 +1,49 @@
+"""Sites of the proxy for tests."""
+
+from __future__ import annotations
+
+from config.nginx import Nginx
+from config.site import Site
+from rendering.proxy import site_file
+from rendering.rootfs import HostFile
+
+CURRENT, OLD = (1, 28, 0), (1, 24, 0)
+CHAIN, KEY = "/etc/nginx/tls/files/current/fullchain.pem", "/etc/nginx/tls/files/current/privkey.pem"
+
+
+def site_of(
+    nginx: Nginx | None = None, site: Site | None = None, *, version: tuple[int, ...] | None = CURRENT
+) -> HostFile:
+    """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
+    return site_file(
+        site=site or Site(fqdn="dr.example.net"),
+        nginx=nginx or Nginx(),
+        version=version,
+        chain=CHAIN,
+        key=KEY,
+        stack="acme/docker-registry/prod",
+        root="/var/opt",
+    )
+
+
+VARIANTS: dict[str, HostFile] = {
+    "defaults": site_of(),
+    "modern": site_of(Nginx(tls_profile="modern")),
+    "hsts": site_of(Nginx(hsts=True)),
+    "old-docker": site_of(Nginx(refuse_old_docker=True)),
+    "old-nginx": site_of(version=OLD),
+    "unknown-nginx": site_of(version=None),
+    "everything": site_of(
+        Nginx(
+            tls_profile="modern",
+            hsts=True,
+            refuse_old_docker=True,
+            connect_timeout=75,
+            read_timeout=86400,
+            realm="Our images; {yours} #too",
+        ),
+        Site(fqdn="images.example.net", http_port=8080, https_port=8443),
+        version=OLD,
+    ),
+}
+"""Every option at least once."""

@@ -1,0 +1,72 @@
+"""The real nginx accepts every site that the program can render."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rendering.rootfs import HostFile
+from tests.lab.docker import docker
+from tests.lab.images import source_image
+from tests.rendering.sites import VARIANTS
+from tests.unit.config import pki
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 60
+WITH_THE_OLD_FORM = ("old-nginx", "everything")
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    """The proxy's image, by the reference that is the default."""
+    return source_image("nginx:1.28.0")
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A throw-away pair where the sites look for it."""
+    directory = tmp_path_factory.mktemp("tls")
+    pair = directory / "files" / "current"
+    pair.mkdir(parents=True)
+    leaf = pki.issue("dr.example.net", "images.example.net")
+    (pair / "fullchain.pem").write_text(leaf.pem)
+    (pair / "privkey.pem").write_text(leaf.key_pem)
+    return directory
+
+
+def _nginx_test(content: str, image: str, tls: Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    (directory / "registry.conf").write_text(content)
+    volumes = [f"--volume={directory}:/etc/nginx/conf.d:ro", f"--volume={tls}:/etc/nginx/tls:ro"]
+    argv = ["run", "--rm", "--network=none", "--entrypoint=nginx", *volumes, image, "-t"]
+    return docker(*argv, check=False, timeout=SECONDS)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_it_accepts(name: str, image: str, tls: Path, tmp_path: Path) -> None:
+    """With every option, and both ways to ask for HTTP/2: the old one is deprecated, but understood."""
+    done = _nginx_test(VARIANTS[name].content, image, tls, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test is successful" in done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "[warn]" in line]
+    assert not warnings or name in WITH_THE_OLD_FORM, warnings
+    assert all('"listen ... http2" directive is deprecated' in line for line in warnings), warnings
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("ssl_buffer_size 8k;", "ssl_buffer_size 8k"),
+        ("proxy_redirect off;", "proxy_redirects off;"),
+        ("privkey.pem", "another.pem"),
+    ],
+)
+def test_it_refuses_a_broken_one(line: str, broken: str, image: str, tls: Path, tmp_path: Path) -> None:
+    """A missing semicolon, an unknown directive, a key that is not there: the test can fail."""
+    site: HostFile = VARIANTS["defaults"]
+    assert line in site.content
+    done = _nginx_test(site.content.replace(line, broken), image, tls, tmp_path)
+    assert done.returncode != 0
+    assert "[emerg]" in done.stderr
