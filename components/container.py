@@ -16,8 +16,9 @@ CONFIG_LABEL = "docker-registry.config"
 GRACE_SECONDS = 30
 """How long a container may finish its requests when it is stopped."""
 
-# The provider accepts a change of these but doesn't apply it to a running container (pulumi-docker 5.x).
-_ACCEPTED_BUT_NOT_APPLIED = ["healthcheck", "tmpfs", "init"]
+# The provider accepts a change of these but doesn't apply it (pulumi-docker 5.x). A refresh tells by mustRun that a
+# container was stopped on the host.
+_ACCEPTED_BUT_NOT_APPLIED = ["healthcheck", "tmpfs", "init", "mustRun"]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_its_health_is_what_it_answers(container: Recorded) -> None:
 
 def test_a_changed_health_check_takes_effect(container: Recorded) -> None:
     """The provider accepts such changes without applying them: they replace the container instead."""
-    assert {"healthcheck", "tmpfs", "init"} <= set(container.replace_on_changes)
+    assert {"healthcheck", "tmpfs", "init", "mustRun"} <= set(container.replace_on_changes)
 
 
 def test_a_replacement_stops_the_old_one_first(container: Recorded) -> None:

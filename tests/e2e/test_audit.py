@@ -1,0 +1,92 @@
+"""Owners and modes on the host."""
+
+import pytest
+
+from tests.e2e.support import Deployed
+from tests.lab.audit import Entry, audit, readable_by_others
+from tests.lab.host import LabHost
+
+pytestmark = pytest.mark.e2e
+
+EXPECTED = """
+d 0700 0:0   /var/opt/docker-registry
+d 0700 0:0   /var/opt/docker-registry/data
+d 0700 0:0   /var/opt/docker-registry/etc
+f 0600 0:0   /var/opt/docker-registry/etc/config.yml
+f 0600 0:0   /var/opt/docker-registry/etc/http.secret
+d 0700 0:0   /var/opt/docker-registry/logs
+d 0700 0:0   /var/opt/docker-registry-ui
+d 0700 0:0   /var/opt/docker-registry-ui/logs
+d 0750 0:0   /var/opt/letsencrypt
+d 0750 101:0 /var/opt/certbot
+d 0750 101:0 /var/opt/certbot/logs
+d 0750 101:0 /var/opt/certbot/nginx
+d 0750 101:0 /var/opt/certbot/nginx/etc
+d 0750 101:0 /var/opt/certbot/nginx/etc/conf.d
+d 0750 101:0 /var/opt/certbot/webroot
+d 0750 101:0 /var/opt/certbot/webroot/.well-known
+d 0750 101:0 /var/opt/certbot/webroot/.well-known/acme-challenge
+d 0700 0:0   /var/opt/nginx
+d 0700 0:0   /var/opt/nginx/etc
+d 0700 0:0   /var/opt/nginx/etc/auth
+f 0600 0:0   /var/opt/nginx/etc/auth/registry.htpasswd
+d 0700 0:0   /var/opt/nginx/etc/conf.d
+f 0600 0:0   /var/opt/nginx/etc/conf.d/registry.conf
+d 0700 0:0   /var/opt/nginx/etc/start
+f 0700 0:0   /var/opt/nginx/etc/start/nginx-start
+d 0700 0:0   /var/opt/nginx/etc/tls
+d 0700 0:0   /var/opt/nginx/etc/tls/self-signed
+f 0600 0:0   /var/opt/nginx/etc/tls/self-signed/ca.key
+f 0600 0:0   /var/opt/nginx/etc/tls/self-signed/ca.pem
+d 0700 0:0   /var/opt/nginx/etc/tls/self-signed/FINGERPRINT
+f 0600 0:0   /var/opt/nginx/etc/tls/self-signed/FINGERPRINT/fullchain.pem
+f 0600 0:0   /var/opt/nginx/etc/tls/self-signed/FINGERPRINT/privkey.pem
+d 0700 0:0   /var/opt/nginx/logs
+"""
+"""Type, mode, owner and path of all that the program makes below the root directory."""
+
+RUNTIME = ("/data/", "/logs/")
+"""Below these directories lies what the containers write; the directories themselves are closed."""
+
+ROOTS = ("/var/opt", "/var/lib/docker-registry", "/usr/local/lib/docker-registry")
+TOOLS = "/usr/local/lib/docker-registry/"
+
+
+def test_files_and_directories_have_owner_and_mode(deployed: Deployed) -> None:
+    """All below the root directory is as listed, and nothing else is there. `-s` prints the whole audit."""
+    entries = audit(deployed.host, ["/var/opt"])
+    print("\n" + "".join(f"{entry}\n" for entry in entries))
+    made = [entry for entry in entries if entry.path != "/var/opt" and not _is_runtime(entry)]
+    fingerprint = _fingerprint(deployed.host)
+    found = {_line(entry).replace(fingerprint, "FINGERPRINT") for entry in made if entry.kind != "l"}
+    assert found == {" ".join(line.split()) for line in EXPECTED.strip().splitlines()}
+    assert [entry.path for entry in made if entry.kind == "l"] == ["/var/opt/nginx/etc/tls/self-signed/current"]
+
+
+def test_others_read_nothing_but_the_tools(deployed: Deployed) -> None:
+    """A user of the host without rights reads the tools, and nothing of the registry."""
+    readable = {entry.path for entry in readable_by_others(deployed.host, ROOTS)}
+    tools = {entry.path for entry in audit(deployed.host, [TOOLS]) if entry.kind == "f"}
+    assert tools
+    assert readable == tools
+
+
+def test_nobody_but_root_writes_the_tools(deployed: Deployed) -> None:
+    """The tools, which root runs, are root's."""
+    entries = audit(deployed.host, [TOOLS.rstrip("/")])
+    assert {(entry.kind, entry.mode, entry.uid, entry.gid) for entry in entries} == {
+        ("d", 0o755, 0, 0),
+        ("f", 0o755, 0, 0),
+    }
+
+
+def _is_runtime(entry: Entry) -> bool:
+    return any(part in entry.path for part in RUNTIME)
+
+
+def _line(entry: Entry) -> str:
+    return f"{entry.kind} {entry.mode:04o} {entry.uid}:{entry.gid} {entry.path}"
+
+
+def _fingerprint(host: LabHost) -> str:
+    return host.run(["readlink", "/var/opt/nginx/etc/tls/self-signed/current"]).stdout.strip()
