@@ -73,7 +73,9 @@ def engine() -> Engine:
     environment = clean_environment() | {
         "PATH": os.pathsep.join([str(bin_folder), str(pulumi.parent), os.environ.get("PATH", "")]),
         "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": f"file://{run_dir('state')}",
+        # Beside every file of the state the engine writes one of metadata, not atomically: killed there, it could not
+        # read the state any more.
+        "PULUMI_BACKEND_URL": f"file://{run_dir('state')}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file()),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",

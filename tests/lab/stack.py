@@ -114,6 +114,10 @@ class LabStack:
         found: dict[str, Any] = json.loads(self._run("stack", "export", "--stack", self.name).stdout)
         return found
 
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Put a state that `export` gave in place of the stack's own."""
+        self._run("stack", "import", "--stack", self.name, "--non-interactive", stdin=json.dumps(state))
+
     def remove(self) -> None:
         """Forget the stack and its settings, whatever it made."""
         self._run("stack", "rm", "--force", "--yes", "--stack", self.name, "--non-interactive", check=False)
