@@ -56,5 +56,6 @@ def on_host(path: str, root: str) -> str:
 
 
 def tools() -> list[str]:
-    """The default paths of the host's tools, sorted."""
-    return sorted(f"{TOOLS}/{file.name}" for file in (TREE / TOOLS.lstrip("/")).iterdir() if file.is_file())
+    """The paths of the host's tools, sorted: those that people call by name, and those that they don't."""
+    folders = (TOOLS, "/usr/local/bin")
+    return sorted(f"{folder}/{file.name}" for folder in folders for file in (TREE / folder[1:]).iterdir())

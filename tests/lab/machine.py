@@ -24,6 +24,7 @@ PACKAGES = {
     "skopeo": "skopeo",
     "certutil": "libnss3-tools",
     "htpasswd": "apache2-utils",
+    "sslscan": "sslscan",
 }
 """Command → the Debian and Ubuntu package that has it."""
 
