@@ -160,10 +160,11 @@ class Host(pulumi.ComponentResource):
         """The tools, each a file: the first by the shell's own means, the others by it."""
         put_file = render(f"{TOOLS}/put-file")
         new = f"{put_file.path}.new~"
-        # Only a complete file is moved into place: its last line is looked for.
+        size = len(put_file.content.encode())
+        # Only a complete file is moved into place.
         install = (
             f"mkdir -p {TOOLS} && cat > {new} && "
-            f"{{ tail -n 1 {new} | grep -q '^fi$' || {{ echo put-file: it did not arrive whole >&2; exit 1; }}; }} && "
+            f"{{ test $(wc -c < {new}) -eq {size} || {{ echo put-file: it did not arrive whole >&2; exit 1; }}; }} && "
             f"chmod 755 {new} && mv -f {new} {put_file.path}"
         )
         first = self._connection.command(
@@ -209,7 +210,8 @@ class Host(pulumi.ComponentResource):
             f"{self._name}-docker",
             host=host,
             ssh_opts=self._connection.ssh_options,
-            opts=self._child(after=[self.ready]),
+            # It connects at the first use, so it can start beside the commands: what uses it waits for the host.
+            opts=self._child(),
         )
 
     async def _remove_orphan(self, args: pulumi.ResourceHookArgs) -> None:
