@@ -44,7 +44,7 @@ def render(path: str, *, root: str = _DATA, **context: object) -> HostFile:
     if source.is_file():
         content = source.read_text()
     elif source.with_name(source.name + ".j2").is_file():
-        content = _environment.get_template(path.lstrip("/") + ".j2").render(**context)
+        content = _environment.get_template(path.lstrip("/") + ".j2").render(root=root, **context)
     else:
         raise FileNotFoundError(f"rootfs has no {path}")
     return HostFile(path=on_host(path, root), content=content)

@@ -162,7 +162,10 @@ class Pebble:
         self.fault("new-order", BAD_NONCE)
 
     def invalidate_orders(self) -> None:
-        """Let every order turn invalid after its names were validated, until `heal`."""
+        """Let every order be invalid in the client's eyes, after its names were validated, until `heal`.
+
+        Pebble itself issues, so that `issued` counts these too.
+        """
         self.fault("order", INVALID_ORDER)
         self.fault("finalize", INVALID_ORDER)
 
