@@ -10,6 +10,7 @@ from components.nginx import Nginx, NginxArgs
 from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
+from components.renewal import Renewal, RenewalArgs
 from components.volumes import Volumes, VolumesArgs
 from config import load
 
@@ -17,7 +18,7 @@ settings, secrets = load()
 stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 host = Host("host", HostArgs(settings, secrets, stack))
-images = Images("images", ImagesArgs(settings.images), host)
+images = Images("images", ImagesArgs(settings.images, with_certbot=settings.certificate.mode == "acme"), host)
 network = Network("network", NetworkArgs(settings.network), host)
 volumes = Volumes("volumes", VolumesArgs(host.root), host)
 
@@ -27,7 +28,7 @@ registry = Registry(
 registry_ui = RegistryUi("registry-ui", RegistryUiArgs(settings.ui, settings.site), host, network, volumes, images)
 certificate = Certificate(
     "certificate",
-    CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key),
+    CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key),
     host,
     images,
 )
@@ -41,5 +42,6 @@ nginx = Nginx(
     registry_ui,
     images,
 )
+renewal = Renewal("renewal", RenewalArgs(settings), host, certificate, nginx)
 
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

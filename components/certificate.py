@@ -1,4 +1,4 @@
-"""The certificate with which the proxy serves: the host's own, or one that the administrator brings."""
+"""The certificate with which the proxy serves: from an authority, the host's own, or the administrator's."""
 
 import shlex
 from dataclasses import dataclass
@@ -7,28 +7,36 @@ from datetime import UTC, datetime
 import pulumi
 
 from components.connection import Command, CommandArgs
-from components.host import Directory, Host
-from components.images import Images
+from components.host import Directory, FileArgs, Host
+from components.images import Images, PulledImage
+from config.certificate import Acme
 from config.certificate import Certificate as CertificateSettings
 from config.site import Site
-from rendering.rootfs import TOOLS
+from rendering.rootfs import TOOLS, HostFile, on_host, render
 
 
 @dataclass(frozen=True)
 class CertificateArgs:
-    """The settings, the site's name, and the private key of a certificate that the settings hold."""
+    """The settings, the site's name and address, and the secrets of the mode that is set.
+
+    `private_key` belongs to a certificate that the settings hold, `eab_hmac_key` to an account at an ACME server.
+    """
 
     settings: CertificateSettings
     site: Site
     private_key: pulumi.Output[str] | None
+    eab_hmac_key: pulumi.Output[str] | None
 
 
 class Certificate(pulumi.ComponentResource):
-    """A certificate and its key on the host, in `nginx/etc/tls/MODE/current` below the storage root.
+    """A certificate and its key on the host.
 
-    A new pair is tested before it takes the place of the old one, and the running proxy reloads. No pair is ever
-    deleted, by a change or by destroy. `chain` and `key` are the paths inside the proxy's container; `expiry` is its
-    end in ISO 8601; `authority` is the PEM of the CA that clients must trust, None where they do already.
+    A new pair is tested before it takes the place of the old one, and the running proxy reloads. No pair and no
+    account is ever deleted, by a change or by destroy. Another mode, name, server or key type is one `up`: the old
+    certificate serves until the new one is in place.
+
+    `chain` and `key` are the paths inside the proxy's container; `expiry` is its end in ISO 8601 when it was put in
+    place; `authority` is the PEM of the CA that clients must trust, None where they do already.
     """
 
     chain: str
@@ -48,38 +56,98 @@ class Certificate(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._host = host
-        self._image = str(images.nginx.reference)
+        self._images = images
         mode = args.settings.mode
-        self.chain = f"/etc/nginx/tls/{mode}/current/fullchain.pem"
-        self.key = f"/etc/nginx/tls/{mode}/current/privkey.pem"
+        home = f"/etc/letsencrypt/live/{args.site.fqdn}" if mode == "acme" else f"/etc/nginx/tls/{mode}/current"
+        self.chain = f"{home}/fullchain.pem"
+        self.key = f"{home}/privkey.pem"
 
         directories = host.directories(
             f"{name}-directories", _directories(host.root), pulumi.ResourceOptions(parent=self)
         )
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[directories, images.nginx.resource])
-        installed = self._self_signed() if mode == "self-signed" else self._files()
-        lines = pulumi.Output.unsecret(installed.stdout).apply(lambda text: text.splitlines())
+        ways = {"self-signed": self._self_signed, "files": self._files, "acme": self._acme}
+        self.installed = ways[mode]()
+        lines = pulumi.Output.unsecret(self.installed.stdout).apply(lambda text: text.splitlines())
         self.expiry = lines.apply(lambda found: _iso(found[0]))
         # After the end and the fingerprint come the lines of the CA.
         self.authority = lines.apply(lambda found: "\n".join(found[2:]) + "\n") if mode == "self-signed" else None
         self.register_outputs({"expiry": self.expiry})
 
     def _self_signed(self) -> Command:
-        command = [f"{TOOLS}/self-signed-certificate", self._image, self._host.root, self._args.site.fqdn]
+        command = [f"{TOOLS}/self-signed-certificate", self._nginx(), self._host.root, self._args.site.fqdn]
         return self._host.command(f"{self._name}-self-signed", CommandArgs(create=shlex.join(command)), self._child)
 
     def _files(self) -> Command:
         settings, fqdn = self._args.settings, self._args.site.fqdn
         if self._args.private_key is None:
-            command = [f"{TOOLS}/copy-certificate", self._image, self._host.root, fqdn]
+            command = [f"{TOOLS}/copy-certificate", self._nginx(), self._host.root, fqdn]
             paths = [str(settings.chain_path), str(settings.private_key_path)]
             args = CommandArgs(create=shlex.join([*command, *paths]))
             return self._host.command(f"{self._name}-files", args, self._child)
         bundle = self._args.private_key.apply(lambda key: f"{settings.chain}\n{key}\n")
-        size = pulumi.Output.unsecret(bundle.apply(lambda text: str(len(text.encode()))))
-        command = [f"{TOOLS}/install-certificate", self._image, self._host.root, "files", fqdn]
-        create = pulumi.Output.concat(shlex.join(command), " ", size)
+        command = [f"{TOOLS}/install-certificate", self._nginx(), self._host.root, "files", fqdn]
+        create = pulumi.Output.concat(shlex.join(command), " ", _size(bundle))
         return self._host.command(f"{self._name}-files", CommandArgs(create=create, stdin=bundle), self._child)
+
+    def _acme(self) -> Command:
+        settings, site = self._args.settings.acme_settings, self._args.site
+        after = [self._challenge_site(), *self._server_authority(settings)]
+        command = shlex.join(
+            [
+                *(f"{TOOLS}/issue-certificate", "--nginx", self._nginx(), "--certbot", str(self._certbot().reference)),
+                *("--root", self._host.root, "--listen", f"{site.listen_address}:{site.http_port}"),
+                *("--server", settings.directory, "--key-type", settings.key_type),
+                *(("--email", settings.email) if settings.email else ()),
+                *(("--profile", settings.profile) if settings.profile else ()),
+            ]
+        )
+        names = shlex.join([site.fqdn, *settings.names])
+        key = self._args.eab_hmac_key
+        create: pulumi.Input[str] = f"{command} {names}"
+        if key is not None:
+            create = pulumi.Output.concat(
+                command,
+                " --eab-key-id ",
+                shlex.quote(str(settings.eab_key_id)),
+                " --eab-bytes ",
+                _size(key),
+                " ",
+                names,
+            )
+        opts = pulumi.ResourceOptions(depends_on=[*after, self._certbot().resource])
+        return self._host.command(
+            f"{self._name}-acme",
+            CommandArgs(create=create, stdin=key),
+            pulumi.ResourceOptions.merge(self._child, opts),
+        )
+
+    def _challenge_site(self) -> Command:
+        """The configuration of the throw-away proxy."""
+        return self._file("challenge-site", render("/var/opt/certbot/nginx/etc/conf.d/acme.conf", root=self._host.root))
+
+    def _server_authority(self, settings: Acme) -> list[Command]:
+        """The bundle by which a private ACME server is trusted."""
+        if settings.server_ca is None:
+            return []
+        path = on_host("/var/opt/letsencrypt/server-ca.pem", self._host.root)
+        return [self._file("server-authority", HostFile(path, settings.server_ca))]
+
+    def _file(self, name: str, file: HostFile) -> Command:
+        return self._host.file(f"{self._name}-{name}", FileArgs(file=file, path=file.path), self._child)
+
+    def _nginx(self) -> str:
+        return str(self._images.nginx.reference)
+
+    def _certbot(self) -> PulledImage:
+        if self._images.certbot is None:
+            raise ValueError("mode acme needs the certbot image")
+        return self._images.certbot
+
+
+def _size(secret: pulumi.Output[str]) -> pulumi.Output[str]:
+    """How many bytes must arrive. The length is no secret; left secret, it would hide the command from a preview."""
+    return pulumi.Output.unsecret(secret.apply(lambda text: str(len(text.encode()))))
 
 
 def _iso(openssl_date: str) -> str:

@@ -23,6 +23,7 @@ class CommandArgs:
 
     `create` runs at first and on every changed input: it must be safe to run again. `update` replaces it from the
     second time on. `delete` runs on destroy; without it destroy leaves what `create` made.
+    What it says for people goes to standard error; standard output is data for the program.
     `stdin` is where content and secrets travel; they are in no command line.
     """
 
@@ -98,7 +99,7 @@ class LocalConnection:
             delete=_as_root(self._prefix, args.delete),
             stdin=args.stdin,
             add_previous_output_in_env=False,
-            logging=local.Logging.STDOUT_AND_STDERR,
+            logging=local.Logging.STDERR,
             opts=opts,
         )
 
@@ -146,7 +147,7 @@ class SshConnection:
             stdin=args.stdin,
             # sshd takes no environment, so the previous output would only bring a warning.
             add_previous_output_in_env=False,
-            logging=remote.Logging.STDOUT_AND_STDERR,
+            logging=remote.Logging.STDERR,
             opts=opts,
         )
 

@@ -89,6 +89,10 @@ class Host(pulumi.ComponentResource):
         """A command that runs as root on the host once it is ready."""
         return self._command(name, args, opts, after=[self.ready])
 
+    async def run(self, command: str) -> str:
+        """Runs one command as root at once, outside any resource. Raises `RuntimeError` when it fails."""
+        return await self._connection.run(command)
+
     def file(self, name: str, args: FileArgs, opts: pulumi.ResourceOptions) -> Command:
         """A file on the host, as one resource: its standard input is the content, and so is the preview's diff."""
         return self._file(name, args, opts, after=[self.ready])

@@ -1,4 +1,4 @@
-"""The images of the three containers, pulled by the host."""
+"""The images of the containers, pulled by the host."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ from config.images import Images as ImageSettings
 
 @dataclass(frozen=True)
 class ImagesArgs:
-    """Which images; a digest pins one to its content."""
+    """Which images; a digest pins one to its content. Certbot's is only pulled where it is needed."""
 
     settings: ImageSettings
+    with_certbot: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,15 @@ class Images(pulumi.ComponentResource):
     nginx: PulledImage
     registry: PulledImage
     ui: PulledImage
+    certbot: PulledImage | None = None
 
     def __init__(self, name: str, args: ImagesArgs, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("registry:images:Images", name, None, opts)
         self.nginx = self._pull(f"{name}-nginx", args.settings.nginx, host)
         self.registry = self._pull(f"{name}-registry", args.settings.registry, host)
         self.ui = self._pull(f"{name}-ui", args.settings.ui, host)
+        if args.with_certbot:
+            self.certbot = self._pull(f"{name}-certbot", args.settings.certbot, host)
         self.register_outputs({})
 
     def _pull(self, name: str, reference: ImageReference, host: Host) -> PulledImage:

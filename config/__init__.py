@@ -1,5 +1,6 @@
 """The settings of a stack: typed, documented, validated before any resource is touched."""
 
+from config.acme import Acme
 from config.certificate import Certificate
 from config.errors import ConfigurationError, Fault
 from config.host import Host
@@ -8,6 +9,7 @@ from config.loader import load
 from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
+from config.renewal import Renewal
 from config.secrets import Credential, Secrets
 from config.settings import Settings
 from config.site import Site
@@ -16,6 +18,7 @@ from config.ui import Ui
 from config.users import Htpasswd, User
 
 __all__ = [
+    "Acme",
     "Certificate",
     "ConfigurationError",
     "Credential",
@@ -27,6 +30,7 @@ __all__ = [
     "Network",
     "Nginx",
     "Registry",
+    "Renewal",
     "Secrets",
     "Settings",
     "Site",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
@@ -12,7 +13,7 @@ from pydantic_core import PydanticCustomError
 NAMESPACE = "docker-registry"
 """The configuration namespace of the program: the part before the colon of each key."""
 
-MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret"})
+MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey"})
 """Settings whose value may only be stored encrypted in the stack file."""
 
 CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry"})
@@ -24,6 +25,11 @@ NEVER_SHOWN = MUST_BE_SECRET | {"hash"}
 
 HIDDEN = PlainSerializer(lambda _: "[secret]", return_type=str)
 """How a dump of the settings shows what is known of a secret."""
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """That a secret was given; the secret itself is not kept here."""
 
 
 class Concern(BaseModel):
@@ -89,6 +95,11 @@ Seconds = Annotated[
     Field(json_schema_extra={"minimum": 1, "maximum": 86400}),
 ]
 """A duration of up to a day, in seconds."""
+
+Days = Annotated[
+    int, AfterValidator(_within(1, 90, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 90})
+]
+"""A duration of up to 90 days, which is as long as most certificates live."""
 
 BcryptCost = Annotated[int, AfterValidator(_within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
 """The base-2 logarithm of bcrypt's rounds."""

@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
-from config.base import HIDDEN, Concern, as_text, refused
+from config.acme import Acme
+from config.base import HIDDEN, Concern, Days, as_text, refused
 from config.pem import PublicKey, leaf_key, parse_chain, parse_tls_private_key
+from config.renewal import Renewal
 from config.storage import absolute_path
+
+__all__ = ["Acme", "Certificate", "Renewal"]
 
 _PATH_EXAMPLE = "/etc/ssl/dr/fullchain.pem"
 
@@ -24,10 +28,11 @@ HostPath = Annotated[PurePosixPath, PlainValidator(_path, json_schema_input_type
 class Certificate(Concern):
     """The certificate with which nginx serves HTTPS. A change reloads nginx; no connection is cut."""
 
-    mode: Literal["self-signed", "files"] = "self-signed"
+    mode: Literal["self-signed", "files", "acme"] = "self-signed"
     """`self-signed`: the host makes a certificate, which each client must be told to trust.
     `files`: an existing certificate, inline (`chain`, `privateKey`) or already on the host
-    (`chainPath`, `privateKeyPath`)."""
+    (`chainPath`, `privateKeyPath`). `acme`: a certificate authority issues and renews one, by default
+    Let's Encrypt; the names must lead to the host, whose port 80 the authority must reach."""
 
     chain: Annotated[str, AfterValidator(parse_chain)] | None = None
     """PEM: the host's certificate and then its issuers. Its names must cover `site.fqdn`;
@@ -44,11 +49,38 @@ class Certificate(Concern):
     private_key_path: HostPath | None = Field(default=None, validate_default=True, examples=["/etc/ssl/dr/privkey.pem"])
     """Absolute path on the host of the key of `chainPath`."""
 
+    acme: Acme | None = None
+    """How the certificate authority is asked. Only for mode `acme`, where every part has a default."""
+
+    renewal: Renewal = Field(default_factory=Renewal)
+    """When the host looks whether its certificate is due. Only for mode `acme`."""
+
+    warn_days: Days = Field(default=7, examples=[7])
+    """Days before the certificate's end, 1 to 90, from which every `up` and the host warn. A renewal happens
+    when a third of the lifetime is left. Public certificates shrink to 45 days by 2028, and are then renewed
+    15 days before their end: at 7 a renewal has failed for a week, and a week is left. Certificates that live
+    less than three weeks, such as those of the profile `shortlived`, need a smaller number."""
+
+    @property
+    def acme_settings(self) -> Acme:
+        """How the certificate authority is asked in mode `acme`, whether that is set or left to its defaults."""
+        return self.acme if self.acme is not None else Acme()
+
     @field_validator("chain", "private_key", "chain_path", "private_key_path")
     @classmethod
     def _only_files(cls, value: object, info: ValidationInfo) -> object:
-        if value is not None and info.data.get("mode") == "self-signed":
-            raise refused("no value, because certificate.mode is self-signed; or mode files")
+        mode = info.data.get("mode")
+        if value is not None and mode not in (None, "files"):
+            raise refused(f"no value, because certificate.mode is {mode}; or mode files")
+        return value
+
+    # Before what is inside is looked at: in another mode it does not matter.
+    @field_validator("acme", "renewal", mode="before")
+    @classmethod
+    def _only_acme(cls, value: object, info: ValidationInfo) -> object:
+        mode = info.data.get("mode")
+        if value is not None and mode not in (None, "acme"):
+            raise refused(f"no value, because certificate.mode is {mode}; or mode acme")
         return value
 
     @field_validator("private_key")

@@ -55,22 +55,22 @@ def fields_of(model: type[Concern]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _inner_model(annotation: object) -> type[Concern] | None:
+def inner_model(annotation: object) -> type[Concern] | None:
     """The model in an annotation such as `tuple[User, ...]` or `UploadPurging`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, Concern) else None
-    inner = (_inner_model(argument) for argument in typing.get_args(annotation))
+    inner = (inner_model(argument) for argument in typing.get_args(annotation))
     return next((model for model in inner if model), None)
 
 
 def _walk(annotation: object, location: Location) -> tuple[type[Concern] | None, FieldInfo | None]:
     """The model that a location lies in, and the field it names, where there is one."""
-    model, field = _inner_model(annotation), None
+    model, field = inner_model(annotation), None
     for part in location:
         if isinstance(part, int):
             continue
         if field is not None:
-            model = _inner_model(field.annotation)
+            model = inner_model(field.annotation)
         field = fields_of(model).get(part) if model else None
     return model, field
 
@@ -96,8 +96,16 @@ def _fault(detail: ErrorDetails, concern: str, annotation: object, *, hidden: bo
         expected = f"a value; set it with {command_for(key, field)}"
         return Fault(key, shown(None if detail["type"] == "missing" else value), expected)
     # Text where a structure belongs can be a secret in the wrong place.
-    hidden = hidden or (field is None and concern in CONTAIN_SECRETS)
+    hidden = hidden or _may_hold_secrets(concern, field)
     return Fault(key, _found(location, value, context, hidden=hidden), _expected(detail, field, context))
+
+
+def _may_hold_secrets(concern: str, field: FieldInfo | None) -> bool:
+    """Whether a structure with secrets belongs in this place: a concern, an entry of a list or a setting."""
+    if field is None:
+        return concern in CONTAIN_SECRETS
+    model = inner_model(field.annotation)
+    return model is not None and bool(MUST_BE_SECRET & fields_of(model).keys())
 
 
 def _in_stack_file(location: Location) -> Location:

@@ -91,6 +91,10 @@ class Images(Concern):
     )
     """Joxit's user interface. The default is the current release."""
 
+    certbot: Image = Field(default="certbot/certbot:v5.1.0", validate_default=True, examples=["certbot/certbot:v5.1.0"])
+    """The client of certificate authorities, only for `certificate.mode: acme`. It runs when a certificate
+    is issued or renewed; a change replaces no container."""
+
     @field_validator("registry")
     @classmethod
     def _distribution(cls, value: ImageReference, info: ValidationInfo) -> ImageReference:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from config.base import CONTAIN_SECRETS, MUST_BE_SECRET, NAMESPACE
 from config.environment import check_environment
 from config.errors import NOTHING, SECRET, ConfigurationError, Fault, shown
-from config.faults import command_for, faults_of, key_of, nearest
+from config.faults import Location, command_for, faults_of, key_of, nearest
 from config.secrets import Secrets, read_secrets
 from config.settings import Parts, Settings, contradictions
 from config.users import repeated_names
@@ -100,22 +100,26 @@ def _explained(concern: str, raw: object) -> bool:
     Then the other values of the concern are plain and may be shown. Otherwise somebody encrypted one of
     them, and none is shown. Users are never shown: a password typed where the name belongs would be.
     """
-    return concern != "users" and isinstance(raw, dict) and bool(MUST_BE_SECRET & raw.keys())
+    return concern != "users" and any(MUST_BE_SECRET & settings.keys() for _, settings in _mappings((), raw))
 
 
 def _plain_secrets(concern: str, raw: object) -> Iterator[Fault]:
     """The secrets that the stack file holds in plain text."""
-    entries: list[tuple[tuple[int | str, ...], object]] = [((), raw)]
-    if isinstance(raw, list):
-        entries = [((index,), entry) for index, entry in enumerate(raw)]
-    for location, entry in entries:
-        if not isinstance(entry, dict):
-            continue
-        for name in sorted(entry.keys() & MUST_BE_SECRET):
-            if entry[name]:
+    for location, settings in _mappings((), raw):
+        for name in sorted(settings.keys() & MUST_BE_SECRET):
+            if settings[name]:
                 key = key_of(concern, (*location, name))
                 expected = f"an encrypted value; set it anew with {command_for(key)}"
                 yield Fault(key, f"{SECRET} in plain text", expected)
+
+
+def _mappings(location: Location, raw: object) -> Iterator[tuple[Location, dict[str, object]]]:
+    """Each mapping in a structured value, with its place."""
+    if isinstance(raw, dict):
+        yield location, raw
+    entries = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
+    for part, entry in entries:
+        yield from _mappings((*location, part), entry)
 
 
 def _whole_list(raw: object) -> Iterator[Fault]:

@@ -84,18 +84,53 @@ def parse_chain(value: str) -> str:
     """
     if "PRIVATE KEY-----" in value:
         raise refused("certificates only (certificate.privateKey is for the key)", found="a private key")
+    chain = _readable(value)
+    _check_order(chain)
+    _check_leaf(chain[0])
+    return _pem(chain)
+
+
+def parse_authorities(value: str) -> str:
+    """Check a bundle of CA certificates, in any order: readable, all of CAs, one at least in its time.
+
+    The result is the certificates alone: text around them is dropped.
+    """
+    if "PRIVATE KEY-----" in value:
+        raise refused("certificates only; no key is needed to trust one", found="a private key")
+    bundle = _readable(value)
+    for number, certificate in enumerate(bundle, start=1):
+        if not _is_authority(certificate):
+            raise refused("certificates of CAs only", found=f"certificate {number} of {len(bundle)}, which is no CA's")
+    if all(certificate.not_valid_after_utc <= datetime.now(UTC) for certificate in bundle):
+        raise refused("a CA certificate that is still valid", found="expired certificates only")
+    return _pem(bundle)
+
+
+def _readable(value: str) -> list[x509.Certificate]:
     try:
-        chain = load_chain(value)
+        certificates = load_chain(value)
     except ValueError:
         raise refused("readable certificates in PEM form", found="a broken certificate") from None
-    if not chain:
+    if not certificates:
         raise refused(
             "certificates in PEM form, beginning with -----BEGIN CERTIFICATE-----",
             found="text without a certificate",
         )
-    _check_order(chain)
-    _check_leaf(chain[0])
-    return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in chain)
+    return certificates
+
+
+def _pem(certificates: list[x509.Certificate]) -> str:
+    return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Whether a certificate says that it is a CA's; those of version 1 can't say."""
+    if certificate.version is x509.Version.v1:
+        return True
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _check_order(chain: list[x509.Certificate]) -> None:

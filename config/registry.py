@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from config.base import HIDDEN, Concern, as_text, is_printable, refused
+from config.base import HIDDEN, Concern, Supplied, as_text, is_printable, refused
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 _SHORTEST_SECRET = 16
@@ -23,11 +22,6 @@ def _duration(value: str) -> str:
 
 
 Duration = Annotated[str, AfterValidator(_duration)]
-
-
-@dataclass(frozen=True)
-class Supplied:
-    """That a secret was given; the secret itself is not kept here."""
 
 
 def _http_secret(value: object) -> Supplied:

@@ -36,6 +36,9 @@ class Secrets:
     certificate_private_key: pulumi.Output[str] | None = None
     """PEM private key of the inline certificate chain, ending in a line end."""
 
+    acme_eab_hmac_key: pulumi.Output[str] | None = None
+    """Base64url key with which a certificate authority knows its customer; None where it needs none."""
+
     registry_http_secret: pulumi.Output[str] | None = None
     """The registry's http.secret; None means that the host makes one."""
 
@@ -49,6 +52,11 @@ def read_secrets(config: pulumi.Config, settings: Settings) -> Secrets:
         ssh_private_key=_pick(config, "host", lambda it: normal_pem(it["privateKey"])) if host.private_key else None,
         certificate_private_key=(
             _pick(config, "certificate", lambda it: normal_pem(it["privateKey"])) if certificate.private_key else None
+        ),
+        acme_eab_hmac_key=(
+            _pick(config, "certificate", lambda it: str(it["acme"]["eabHmacKey"]))
+            if certificate.acme and certificate.acme.eab_hmac_key
+            else None
         ),
         registry_http_secret=_pick(config, "registry", lambda it: str(it["httpSecret"]))
         if registry.http_secret

@@ -125,6 +125,10 @@ def _passwords(users: tuple[User, ...], htpasswd: Htpasswd) -> Iterator[Fault]:
 
 
 def _names(site: Site, certificate: Certificate) -> Iterator[Fault]:
+    for index, name in enumerate(certificate.acme.names if certificate.acme else ()):
+        if name == site.fqdn:
+            expected = "further names only: site.fqdn is in the certificate anyway"
+            yield Fault(key_of("certificate", ("acme", "names", index)), shown(name), expected)
     if certificate.chain is None:
         return
     names = leaf_names(certificate.chain)

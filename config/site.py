@@ -17,7 +17,11 @@ _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
 
 
-def _fqdn(value: str) -> str:
+def check_fqdn(value: str, *, port: str, wildcard: str) -> str:
+    """The value, when it is a fully qualified domain name in lower case.
+
+    `port` and `wildcard` say why neither is taken. Raises a validation error that says which part is wrong.
+    """
     example = ", for example dr.example.net"
     if "://" in value:
         raise refused("a name without a scheme" + example)
@@ -26,9 +30,9 @@ def _fqdn(value: str) -> str:
     if is_ip(value):
         raise refused("a name, not an IP address" + example)
     if ":" in value:
-        raise refused("a name without a port (site.httpsPort is for that)" + example)
+        raise refused(f"a name without a port ({port})" + example)
     if "*" in value:
-        raise refused("one name, not a wildcard (a wildcard certificate is fine)" + example)
+        raise refused(f"one name, not a wildcard ({wildcard})" + example)
     if value.endswith("."):
         raise refused("a name without a dot at its end" + example)
     if value != value.lower():
@@ -43,6 +47,10 @@ def _fqdn(value: str) -> str:
     if len(labels) == 1 or labels[-1].isdigit():
         raise refused("a fully qualified domain name" + example)
     return value
+
+
+def _fqdn(value: str) -> str:
+    return check_fqdn(value, port="site.httpsPort is for that", wildcard="a wildcard certificate is fine")
 
 
 def _listen_address(value: object) -> IPv4Address | IPv6Address:

@@ -44,7 +44,7 @@ def render(path: str, *, root: str = _DATA, **context: object) -> HostFile:
     if source.is_file():
         content = source.read_text()
     elif source.with_name(source.name + ".j2").is_file():
-        content = _environment.get_template(path.lstrip("/") + ".j2").render(**context)
+        content = _environment.get_template(path.lstrip("/") + ".j2").render(root=root, **context)
     else:
         raise FileNotFoundError(f"rootfs has no {path}")
     return HostFile(path=on_host(path, root), content=content)
@@ -56,5 +56,6 @@ def on_host(path: str, root: str) -> str:
 
 
 def tools() -> list[str]:
-    """The default paths of the host's tools, sorted."""
-    return sorted(f"{TOOLS}/{file.name}" for file in (TREE / TOOLS.lstrip("/")).iterdir() if file.is_file())
+    """The paths of the host's tools, sorted: those that people call by name, and those that they don't."""
+    folders = (TOOLS, "/usr/local/bin")
+    return sorted(f"{folder}/{file.name}" for folder in folders for file in (TREE / folder[1:]).iterdir())

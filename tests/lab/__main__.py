@@ -106,7 +106,7 @@ def pulumi(options: argparse.Namespace) -> None:
 
 def _hosts(lab: Lab) -> list[str]:
     names = [name.removeprefix(f"{lab.name}-") for name in lab.containers()]
-    return [name for name in names if name != "hub"]
+    return [name for name in names if name != "hub" and not name.startswith("pebble")]
 
 
 def _stopped(lab: Lab) -> list[str]:

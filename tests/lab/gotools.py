@@ -1,7 +1,7 @@
 """Tools built from pinned Go modules: the Pulumi engine, the registry, registry clients.
 
-Each folder under `go/` is a module with one `tool` line; its go.mod and go.sum fix every byte of source.
-A tool is built once for each content of these two files and kept in the cache.
+Each folder under `go/` is a module with the `tool` lines of what it builds; its go.mod and go.sum fix every byte of
+source. A tool is built once for each content of these two files and kept in the cache.
 """
 
 import hashlib
@@ -23,15 +23,18 @@ VERSION_VARIABLE = {
 }
 """Tool → the module whose version it reports, and the variable the linker sets to it."""
 
+MODULE = {"pebble-challtestsrv": "pebble"}
+"""Tool → the folder of its module, where that has another name."""
+
 
 def names() -> list[str]:
     """All tools there are."""
-    return sorted(path.parent.name for path in MODULES.glob("*/go.mod"))
+    return sorted([*(path.parent.name for path in MODULES.glob("*/go.mod")), *MODULE])
 
 
 def build(name: str) -> Path:
     """The executable of tool `name`, built if it isn't in the cache. Raises LabError without a Go toolchain."""
-    module = MODULES / name
+    module = _module(name)
     target = cache_dir("go-tools", f"{name}-{_key(module)}") / name
     if target.exists():
         return target
@@ -44,7 +47,11 @@ def build(name: str) -> Path:
 
 def key(name: str) -> str:
     """A short text that changes with the sources of tool `name`."""
-    return _key(MODULES / name)
+    return _key(_module(name))
+
+
+def _module(name: str) -> Path:
+    return MODULES / MODULE.get(name, name)
 
 
 def _key(module: Path) -> str:
@@ -61,9 +68,10 @@ def _build(name: str, module: Path, target: Path) -> None:
         source, variable = VERSION_VARIABLE[name]
         version = _match(rf"{re.escape(source)} (v\S+)", text)
         flags += f" -X {variable}={version}"
+    package = rf"^(?:tool |\t)(\S+/{re.escape(name)})$"
     temporary = target.with_suffix(".new")
     stream(
-        [_go(text), "build", "-trimpath", "-ldflags", flags, "-o", str(temporary), _match(r"^tool (\S+)$", text)],
+        [_go(text), "build", "-trimpath", "-ldflags", flags, "-o", str(temporary), _match(package, text)],
         log=f"go-{name}",
         cwd=module,
         env=clean_environment() | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOWORK": "off"},

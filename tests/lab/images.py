@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.lab import gotools
+from tests.lab import gotools, wheels
 from tests.lab.debian import base_image, base_key
 from tests.lab.docker import docker, environment, inspect
 from tests.lab.locks import locked
@@ -28,13 +28,17 @@ HUB_PROBE_SECONDS = 20
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one image is made: a folder under `images/`, the image it starts from, Go tools it contains."""
+    """How one image is made: a folder under `images/`, the image it starts from, Go tools it contains.
+
+    With `python` (its version in the image), the packages of the folder's requirements.txt are put into `wheels/`.
+    """
 
     name: str
     base_argument: str
     suite: str = ""
     parent: str = ""
     tools: tuple[str, ...] = ()
+    python: str = ""
 
 
 RECIPE_LIST = (
@@ -43,6 +47,8 @@ RECIPE_LIST = (
     Recipe("registry-2", "BASE", suite="trixie"),
     Recipe("busybox", "BASE", suite="trixie"),
     Recipe("ui", "NGINX", parent="nginx"),
+    Recipe("certbot", "BASE", suite="trixie", python="3.13"),
+    Recipe("pebble", "BASE", suite="trixie", tools=("pebble", "pebble-challtestsrv")),
     Recipe("host-blank", "BASE", suite="bookworm"),
     Recipe("host-ready", "BLANK", parent="host-blank"),
 )
@@ -54,6 +60,7 @@ HUB_IMAGES = {
     "registry:2.8.3": "registry-2",
     "joxit/docker-registry-ui:2.6.0": "ui",
     "busybox:1.37.0": "busybox",
+    "certbot/certbot:v5.1.0": "certbot",
 }
 """What the hub serves: the reference as a user writes it → the recipe of the stand-in."""
 
@@ -136,6 +143,8 @@ def _build(recipe: Recipe, base: str, tools: list[Path], reference: str) -> None
         shutil.copytree(RECIPES / recipe.name, context, dirs_exist_ok=True)
         for tool in tools:
             shutil.copy2(tool, Path(context) / tool.name)
+        if recipe.python:
+            wheels.download(RECIPES / recipe.name / "requirements.txt", recipe.python, Path(context) / "wheels")
         stream(
             [
                 "docker",

@@ -25,6 +25,7 @@ PACKAGES = {
     "certutil": "libnss3-tools",
     "htpasswd": "apache2-utils",
     "shellcheck": "shellcheck",
+    "sslscan": "sslscan",
 }
 """Command → the Debian and Ubuntu package that has it."""
 

@@ -62,8 +62,12 @@ def issue(
     starts: timedelta = -_DAY,
     ends: timedelta = 90 * _DAY,
     key: Key | None = None,
+    authority: bool = False,
 ) -> Issued:
-    """A certificate for some names, valid from and until some time from now; self-signed without an issuer."""
+    """A certificate for some names, valid from and until some time from now; self-signed without an issuer.
+
+    With `authority`, it says that it is a CA's.
+    """
     key = key or new_key()
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
@@ -80,5 +84,7 @@ def issue(
         builder = builder.add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
         )
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     signer = issuer.key if issuer else key
     return Issued(builder.sign(signer, hashes.SHA256()), key)

@@ -40,7 +40,10 @@ def with_changes(changes: Stack, base: Stack = GOOD) -> dict[str, Any]:
 def _has_secret(settings: object) -> bool:
     if isinstance(settings, list):
         return any(_has_secret(entry) for entry in settings)
-    return isinstance(settings, dict) and bool({"password", "privateKey", "httpSecret"} & settings.keys())
+    if not isinstance(settings, dict):
+        return False
+    secret = {"password", "privateKey", "httpSecret", "eabHmacKey"}
+    return bool(secret & settings.keys()) or any(_has_secret(inner) for inner in settings.values())
 
 
 def set_stack(stack: Stack, *, encrypted: Iterable[str] | None = None) -> None:

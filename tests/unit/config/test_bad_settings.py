@@ -9,17 +9,20 @@ import pulumi
 import pytest
 
 from config import ConfigurationError
+from tests.unit.config.bad_certificates import BAD_CERTIFICATES
 from tests.unit.config.bad_settings import BAD_SETTINGS, Bad
 from tests.unit.config.stack import PASSWORD, faults_in, load_stack, with_changes
 
+ALL = [*BAD_SETTINGS, *BAD_CERTIFICATES]
 
-@pytest.mark.parametrize("case", BAD_SETTINGS, ids=lambda case: f"{case.key}={case.found}")
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.key}={case.found}")
 def test_each_mistake_has_its_own_line(case: Bad) -> None:
     assert faults_in(with_changes(case.changes), encrypted=case.encrypted) == [case.line]
 
 
 def test_no_two_mistakes_are_told_alike() -> None:
-    assert [line for line, count in Counter(case.line for case in BAD_SETTINGS).items() if count > 1] == []
+    assert [line for line, count in Counter(case.line for case in ALL).items() if count > 1] == []
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -79,6 +82,9 @@ SECRET_VALUES = {
         "certificate": {"mode": "files", "chain": f"-----BEGIN PRIVATE KEY-----\n{PASSWORD}"}
     },
     "as a signing secret": {"registry": {"httpSecret": f"{PASSWORD} "}},
+    "as an account's key": {"certificate": {"mode": "acme", "acme": {"eabKeyId": "k", "eabHmacKey": f"{PASSWORD}!"}}},
+    "as all of the account": {"certificate": {"mode": "acme", "acme": PASSWORD}},
+    "as an account in another mode": {"certificate": {"acme": {"eabHmacKey": PASSWORD}}},
     "as an unknown setting": {"password": PASSWORD},
     "in a list": {"users": [{"name": "alice", "password": [PASSWORD]}]},
 }

@@ -182,7 +182,7 @@ def test_self_signed_needs_no_files(leaf: pki.Issued) -> None:
 
 
 def test_unknown_mode() -> None:
-    assert refusal(mode="acme") == ['.mode: found "acme"; expected self-signed or files']
+    assert refusal(mode="manual") == ['.mode: found "manual"; expected self-signed, files or acme']
 
 
 def test_the_settings_keep_no_private_key(leaf: pki.Issued) -> None:

@@ -37,6 +37,7 @@ def test_defaults() -> None:
             "nginx": "nginx:1.28.0",
             "registry": "registry:3.1.2",
             "ui": "joxit/docker-registry-ui:2.6.0",
+            "certbot": "certbot/certbot:v5.1.0",
         },
         "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
         "certificate": {
@@ -45,6 +46,9 @@ def test_defaults() -> None:
             "private_key": None,
             "chain_path": None,
             "private_key_path": None,
+            "acme": None,
+            "renewal": {"schedule": "*-*-* 00,12:00:00", "random_delay": "1h"},
+            "warn_days": 7,
         },
         "registry": {
             "delete_enabled": True,

@@ -78,6 +78,13 @@ def test_the_example_is_accepted() -> None:
         {"host": {"address": "h", "privateKey": SECURE, "port": 2222}},
         {"registry": {"httpSecret": SECURE, "uploadPurging": {"age": "1h"}}},
         {"nginx": {"tlsProfile": "modern"}},
+        {
+            "certificate": {
+                "mode": "acme",
+                "acme": {"eabKeyId": "kid", "eabHmacKey": SECURE, "names": ["a.example.net"]},
+            }
+        },
+        {"certificate": {"mode": "acme", "renewal": {"schedule": "daily"}, "warnDays": 3}},
     ],
     ids=str,
 )
@@ -98,6 +105,11 @@ def test_good_stack_files(concerns: dict[str, object]) -> None:
         {"host": {"address": "h", "port": 65536}},
         {"host": {"address": "h", "sudo": "yes"}},
         {"nginx": {"tlsProfile": "old"}},
+        {"certificate": {"mode": "acme", "acme": {"eabHmacKey": "in plain text"}}},
+        {"certificate": {"mode": "acme", "acme": {"keyType": "dsa"}}},
+        {"certificate": {"mode": "acme", "acme": {"names": "a.example.net"}}},
+        {"certificate": {"mode": "acme", "renewal": {"shedule": "daily"}}},
+        {"certificate": {"warnDays": 0}},
         {"registry": {"uploadPurging": {"ages": "1h"}}},
     ],
     ids=str,

@@ -67,10 +67,18 @@ def test_signing_secret(loop: asyncio.AbstractEventLoop) -> None:
     assert revealed(loop, secrets.registry_http_secret) == "0123456789abcdef"
 
 
+def test_key_of_an_account(loop: asyncio.AbstractEventLoop) -> None:
+    acme = {"eabKeyId": "kid-1", "eabHmacKey": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV"}
+    settings, secrets = load_stack(with_changes({"certificate": {"mode": "acme", "acme": acme}}))
+    assert revealed(loop, secrets.acme_eab_hmac_key) == acme["eabHmacKey"]
+    assert acme["eabHmacKey"] not in f"{settings!r} {settings.model_dump()} {secrets!r}"
+
+
 def test_absent_secrets() -> None:
     _, secrets = load_stack(GOOD)
     assert secrets.ssh_private_key is None
     assert secrets.certificate_private_key is None
+    assert secrets.acme_eab_hmac_key is None
     assert secrets.registry_http_secret is None
 
 
