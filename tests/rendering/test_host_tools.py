@@ -82,7 +82,7 @@ def test_somebody_else_s_file_is_kept_beside(host: FakeHost, file: Path) -> None
     file.write_text("somebody's work\n")
     done = _put(host, file, "ours\n")
     assert done.code == 0
-    assert "was there before and differs: kept as" in done.out
+    assert "was there before and differs: kept as" in done.err
     assert file.read_text() == "ours\n"
     assert _backups(file) == ["somebody's work\n"]
 
@@ -100,10 +100,10 @@ def test_a_file_changed_by_hand_is_kept_beside(host: FakeHost, file: Path) -> No
     """By the next up, and by destroy."""
     _put(host, file, "ours\n")
     file.write_text("changed by hand\n")
-    assert "kept as" in _put(host, file, "ours again\n").out
+    assert "kept as" in _put(host, file, "ours again\n").err
     assert _backups(file) == ["changed by hand\n"]
     file.write_text("changed again\n")
-    assert "was changed on the host: kept as" in _remove(host, file).out
+    assert "was changed on the host: kept as" in _remove(host, file).err
     assert not file.exists()
     assert "changed again\n" in _backups(file)
 

@@ -51,7 +51,9 @@ class Assembly:
     @cached_property
     def certificate(self) -> Certificate:
         settings, secrets = self.settings, self.secrets
-        args = CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key)
+        args = CertificateArgs(
+            settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key
+        )
         return Certificate("c", args, self.host, self.images)
 
     @cached_property

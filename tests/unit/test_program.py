@@ -19,6 +19,7 @@ COMPONENTS = {
     "registry-ui": "registry:registry-ui:RegistryUi",
     "certificate": "registry:certificate:Certificate",
     "nginx": "registry:nginx:Nginx",
+    "renewal": "registry:renewal:Renewal",
 }
 
 
@@ -136,6 +137,11 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
             assert "rm -r" not in deletes
         elif command.name == "host-check":
             assert deletes.endswith("rm -f /var/lib/docker-registry/stack")
+        elif command.name == "renewal-enable":
+            assert (
+                "disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
+                in deletes
+            )
         elif deletes:
             assert "/put-file " in str(command.inputs["create"]), command.name
             assert f"/remove-file --for {command.name}@" in deletes, command.name
