@@ -132,8 +132,8 @@ class SshConnection:
         self.ssh_options: pulumi.Input[Sequence[pulumi.Input[str]]] = self._options
         if private_key is not None:
             # The file's name is fixed and holds no secret; the Docker provider only has to wait until it is written.
-            self._options = [*self._options, *_identity_options(_key_file(settings))]
-            written = private_key.apply(lambda key: _write_key(_key_file(settings), key))
+            self._options = [*self._options, *_identity_options(key_path(_login(settings)))]
+            written = private_key.apply(lambda key: _write_key(key_path(_login(settings)), key))
             self.ssh_options = pulumi.Output.unsecret(written).apply(lambda _: self._options)
 
     def command(self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions) -> Command:
@@ -190,18 +190,18 @@ def _home_of_ssh() -> Path:
     return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh"
 
 
-def _key_file(settings: HostSettings) -> str:
-    return f"registry-{_mark(_login(settings))}.key"
+def key_path(login: str) -> Path:
+    """Where the private key of `login` (user@host:port) lies when it comes from the settings."""
+    return _home_of_ssh() / f"registry-{_mark(login)}.key"
 
 
-def _identity_options(key_file: str) -> list[str]:
+def _identity_options(key: Path) -> list[str]:
     # %d is the home directory, so that the option reads the same on every machine.
-    return ["-o", f"IdentityFile=%d/.ssh/{key_file}", "-o", "IdentitiesOnly=yes"]
+    return ["-o", f"IdentityFile=%d/.ssh/{key.name}", "-o", "IdentitiesOnly=yes"]
 
 
-def _write_key(key_file: str, key: str) -> bool:
+def _write_key(path: Path, key: str) -> bool:
     """Puts the private key where only `ssh` of this user reads it: the Docker provider can't take one from memory."""
-    path = _home_of_ssh() / key_file
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from components.connection import key_path
 from tests.lab.engine import engine
 from tests.lab.host import LabHost
 from tests.lab.paths import ROOT, log_file, run_dir, write_private
@@ -119,8 +120,13 @@ class LabStack:
         self._run("stack", "import", "--stack", self.name, "--non-interactive", stdin=json.dumps(state))
 
     def remove(self) -> None:
-        """Forget the stack and its settings, whatever it made."""
+        """Forget the stack, its settings and the copy of its SSH key, whatever it made."""
         self._run("stack", "rm", "--force", "--yes", "--stack", self.name, "--non-interactive", check=False)
+        if self.config_file.exists():
+            settings = (yaml.safe_load(self.config_file.read_text()) or {}).get("config") or {}
+            host = settings.get(f"{NAMESPACE}:host") or {}
+            login = f"{host.get('user', 'root')}@{host.get('address')}:{host.get('port', 22)}"
+            key_path(login).unlink(missing_ok=True)
         self.config_file.unlink(missing_ok=True)
 
     def popen_up(self, *args: str) -> subprocess.Popen[bytes]:
