@@ -15,10 +15,10 @@ from tests.lab.paths import log_file
 from tests.lab.run import LabError
 from tests.lab.stack import LabStack, kill_group
 
-POINT_SECONDS = 90
+POINT_SECONDS = 240
 """How long a run may take to reach a point."""
 
-END_SECONDS = 240
+END_SECONDS = 400
 """How long a run may take to notice what has happened to it; a container is waited for 120 s."""
 
 _FORGET = """

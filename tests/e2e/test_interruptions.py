@@ -30,7 +30,7 @@ pytestmark = pytest.mark.e2e
 
 FQDN = "broken.example.net"
 PASSWORD = "a password for alice"
-SCENARIO_SECONDS = 300
+SCENARIO_SECONDS = 900
 NO_CHANGES = "--expect-no-changes"
 
 
