@@ -1,0 +1,115 @@
+"""Clients that are at work while something changes: one that asks all the time, and one that pushes slowly."""
+
+import base64
+import hashlib
+import http.client
+import os
+import socket
+import ssl
+import threading
+import time
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from tests.e2e.support import USER, Deployed
+
+ANSWER_SECONDS = 30
+PAUSE = 0.05
+"""Seconds between two requests, or two pieces of a push."""
+
+LONGEST = 300
+"""Seconds after which a client ends in any case."""
+
+
+class Asking:
+    """Asks for /v2/ about 20 times a second, over a new TLS connection each time."""
+
+    def __init__(self, registry: Deployed) -> None:
+        self._registry = registry
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self.answers = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(ANSWER_SECONDS)
+
+    def _ask(self) -> None:
+        deadline = time.monotonic() + LONGEST
+        while not self._stop.wait(PAUSE) and time.monotonic() < deadline:
+            try:
+                status = self._registry.get("/v2/", password=self._registry.password).status
+            except OSError as error:
+                self.failures.append(repr(error))
+                continue
+            self.answers += 1
+            if status != http.HTTPStatus.OK:
+                self.failures.append(f"status {status}")
+
+
+class SlowPush:
+    """One blob on its way to the registry over one connection, a little at a time until `finish`."""
+
+    PIECE = 4096
+
+    def __init__(self, registry: Deployed, repository: str, size: int) -> None:
+        self._blob = os.urandom(size)
+        self._connection = _connect(registry)
+        token = base64.b64encode(f"{USER}:{registry.password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {token}"}
+        self._begin(repository)
+        self._sent = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._trickle, daemon=True)
+        self._thread.start()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a part has been sent and a part has not."""
+        return 0 < self._sent < len(self._blob)
+
+    def finish(self) -> int:
+        """Sends what is left at full speed; the status of the answer. Raises OSError where the connection is cut."""
+        self._stop.set()
+        self._thread.join(ANSWER_SECONDS)
+        self._connection.send(self._blob[self._sent :])
+        with self._connection.getresponse() as answer:
+            answer.read()
+        self._connection.close()
+        return answer.status
+
+    def _begin(self, repository: str) -> None:
+        self._connection.request("POST", f"/v2/{repository}/blobs/uploads/", headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        assert answer.status == http.HTTPStatus.ACCEPTED, answer.status
+        location = urlsplit(answer.headers["Location"])
+        digest = hashlib.sha256(self._blob).hexdigest()
+        self._connection.putrequest("PUT", f"{location.path}?{location.query}&digest=sha256:{digest}")
+        for name, value in {**self._headers, "Content-Length": str(len(self._blob))}.items():
+            self._connection.putheader(name, value)
+        self._connection.endheaders()
+
+    def _trickle(self) -> None:
+        deadline = time.monotonic() + LONGEST
+        while not self._stop.wait(PAUSE) and time.monotonic() < deadline:
+            piece = self._blob[self._sent : self._sent + self.PIECE]
+            self._connection.send(piece)
+            self._sent += len(piece)
+
+
+def _connect(registry: Deployed) -> http.client.HTTPConnection:
+    # The name leads to the host through the lab's network alone, so the address is dialled.
+    dialled = socket.create_connection((registry.host.address, 443), timeout=ANSWER_SECONDS)
+    context = ssl.create_default_context(cafile=str(registry.ca))
+    connection = http.client.HTTPConnection(registry.fqdn, 443, timeout=ANSWER_SECONDS)
+    connection.sock = context.wrap_socket(dialled, server_hostname=registry.fqdn)
+    return connection
