@@ -92,7 +92,7 @@ class Certificate(pulumi.ComponentResource):
 
     def _acme(self) -> Command:
         settings, site = self._args.settings.acme_settings, self._args.site
-        after = [self._challenge_site(), *self._server_authority(settings)]
+        after = [self._challenge_site(), self._server_authority(settings)]
         command = shlex.join(
             [
                 *(f"{TOOLS}/issue-certificate", "--nginx", self._nginx(), "--certbot", str(self._certbot().reference)),
@@ -126,12 +126,15 @@ class Certificate(pulumi.ComponentResource):
         """The configuration of the throw-away proxy."""
         return self._file("challenge-site", render("/var/opt/certbot/nginx/etc/conf.d/acme.conf", root=self._host.root))
 
-    def _server_authority(self, settings: Acme) -> list[Command]:
-        """The bundle by which a private ACME server is trusted."""
-        if settings.server_ca is None:
-            return []
+    def _server_authority(self, settings: Acme) -> Command:
+        """The bundle by which a private ACME server is trusted.
+
+        Without one there is a file too: what is deleted goes last, and the bundle of the server before would be in
+        the way until then.
+        """
         path = on_host("/var/opt/letsencrypt/server-ca.pem", self._host.root)
-        return [self._file("server-authority", HostFile(path, settings.server_ca))]
+        content = settings.server_ca or "# The ACME server is publicly trusted.\n"
+        return self._file("server-authority", HostFile(path, content))
 
     def _file(self, name: str, file: HostFile) -> Command:
         return self._host.file(f"{self._name}-{name}", FileArgs(file=file, path=file.path), self._child)

@@ -1,0 +1,144 @@
+"""Scenarios on a host that has a certificate: the old one serves, each is told by name, and it is over by itself."""
+
+from datetime import timedelta
+
+from tests.e2e.acme_first_troubles import DELAY_SECONDS, EAB_ID, EAB_KEY
+from tests.e2e.acme_obstacles import Asked, full_disk, killed_renewal, shifted_clock
+from tests.e2e.acme_trouble import Site, said
+from tests.e2e.interrupting import kill
+from tests.lab.acme_requests import INVALID_ORDER, RATE_LIMIT, delay
+from tests.lab.stack import Secret
+from tests.unit.config import pki
+
+WARNING = "warning: certificate"
+
+
+def order_is_invalid(site: Site) -> None:
+    """`up` with other names fails with the server's reason, and the old certificate serves."""
+    before = site.serial()
+    site.pebble.invalidate_orders()
+    site.configure(eabKeyId=EAB_ID, eabHmacKey=Secret(EAB_KEY))
+    assert INVALID_ORDER["patch"]["error"]["detail"] in site.failed_up()
+    site.pebble.heal()
+    assert site.serial() == before
+    assert site.status().code == 0
+
+
+def engine_is_killed_at_a_change(site: Site) -> None:
+    """The host goes on when the engine is killed, and the next `up` takes what it got: there is no other order."""
+    before, orders, asked = site.serial(), site.pebble.orders(), site.pebble.requests("challenge")
+    site.pebble.fault("finalize", delay(DELAY_SECONDS))
+    site.broken_up(Asked(site.pebble, "challenge", asked + 1), kill)
+    assert site.serial() == before
+    site.pebble.heal()
+    site.stack.up()
+    assert site.serial() != before
+    assert site.pebble.orders() == orders + 1
+    site.assert_complete()
+
+
+def renewal_is_killed(site: Site) -> None:
+    """The old certificate serves, and the status says so; the next run renews."""
+    before, asked = site.serial(), site.pebble.requests("challenge")
+    site.be_due()
+    site.pebble.fault("finalize", delay(DELAY_SECONDS))
+    killed_renewal(site.host, Asked(site.pebble, "challenge", asked + 1))
+    site.pebble.heal()
+    assert site.serial() == before
+    status = site.status()
+    assert (status.code, status.state) == (1, "renewal-failed"), status
+    assert site.renew()[0]
+    assert site.serial() != before
+    site.assert_complete()
+    site.not_be_due()
+
+
+def clock_is_fast(site: Site) -> None:
+    """A host that believes the certificate to have expired says so and fails; `up` warns, and asks for none."""
+    orders = site.pebble.orders()
+    with shifted_clock(site.host, "+100 days"):
+        succeeded, journal = site.renew()
+        status = site.status()
+        warned = said(site.stack.up())
+    assert not succeeded
+    assert (status.code, status.state) == (2, "expired"), status
+    assert "expired" in status.text and "expired" in journal
+    assert f"{WARNING} (acme): expired" in warned
+    assert site.pebble.orders() == orders
+
+
+def clock_is_slow(site: Site) -> None:
+    """A host whose clock is before the certificate's begin says what time it has; with the right one all is well."""
+    with shifted_clock(site.host, "-10 days"):
+        succeeded, journal = site.renew()
+        status = site.status()
+    assert not succeeded
+    assert (status.code, status.state) == (2, "not-yet-valid"), status
+    for text in (status.text, journal, status.certificate["detail"]):
+        assert "this host's clock" in text
+    assert site.renew()[0]
+    assert site.status().code == 0
+
+
+def expiry_is_near(site: Site) -> None:
+    """A certificate within `warnDays` of its end: status and unit fail, and every `up` warns."""
+    leaf = pki.issue(site.fqdn, starts=-timedelta(days=80), ends=timedelta(days=5))
+    site.configure_certificate({"mode": "files", "chain": leaf.pem, "privateKey": Secret(leaf.key_pem)})
+    assert f"{WARNING} (files): expiring; 4 days are left" in said(site.stack.up())
+    succeeded, journal = site.renew()
+    assert not succeeded
+    status = site.status()
+    assert (status.code, status.state, status.certificate["daysLeft"]) == (1, "expiring", 4), status
+    assert "expiring" in status.text and "expiring" in journal
+
+
+def disk_is_full_at_renewal(site: Site) -> None:
+    """The old certificate serves, and the unit fails with the reason."""
+    site.be_due()
+    _renewal_fails(site, "No space left on device", room=2)
+
+
+def server_is_down_at_renewal(site: Site) -> None:
+    """The old certificate serves, unit and status fail, and the next `up` warns."""
+    site.pebble.stop()
+    _renewal_fails(site, "Max retries exceeded")
+    site.pebble.resume()
+    assert f"{WARNING} (acme): renewal-failed; the last renewal failed" in said(site.stack.up())
+
+
+def nonces_are_rejected(site: Site) -> None:
+    """The old certificate serves, and the unit fails with the server's reason."""
+    site.pebble.reject_nonces()
+    _renewal_fails(site, "anti-replay nonce")
+    site.pebble.heal()
+
+
+def rate_limit_is_reached(site: Site) -> None:
+    """The old certificate serves, and the unit fails with the server's reason."""
+    site.pebble.rate_limit()
+    _renewal_fails(site, RATE_LIMIT["problem"]["detail"])
+    site.pebble.heal()
+
+
+def trouble_is_over(site: Site) -> None:
+    """The next run renews, under the old name, and all is well again."""
+    before = site.serial()
+    assert site.renew()[0]
+    assert site.serial() != before
+    site.assert_complete()
+
+
+def _renewal_fails(site: Site, reason: str, room: int = 0) -> None:
+    before = site.serial()
+    if room:
+        with full_disk(site.host, room=room):
+            succeeded, journal = site.renew()
+    else:
+        succeeded, journal = site.renew()
+    assert not succeeded
+    assert reason in journal
+    assert site.serial() == before
+    status = site.status()
+    assert (status.code, status.state) == (1, "renewal-failed"), status
+    assert "renewal-failed" in status.text
+    site.assert_nothing_is_left()

@@ -1,0 +1,122 @@
+"""What can go wrong on a host while it gets a certificate: a taken port, a full disk, a wrong clock, kills."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.e2e.acme_trouble import LETSENCRYPT, UNIT
+from tests.e2e.interrupting import Running
+from tests.lab.acme_requests import Request
+from tests.lab.host import LabHost
+from tests.lab.pebble import Pebble
+
+SOMEBODY = "apache2"
+"""What has port 80 where the registry wants it."""
+
+WAIT_SECONDS = 60
+
+_LISTENER = f"""
+use IO::Socket::INET;
+$0 = "{SOMEBODY}";
+my $socket = IO::Socket::INET->new(LocalPort => 80, Listen => 5, ReuseAddr => 1) or die "$!";
+sleep 3600;
+"""
+_SHIFTED_DATE = """#!/bin/sh
+for word; do case $word in -d | --date*) exec /bin/date "$@" ;; esac; done
+exec /bin/date -d '{shift}' "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A point at which a server has had so many requests of a kind."""
+
+    pebble: Pebble
+    kind: Request
+    count: int
+
+    def reached(self, run: Running) -> bool:
+        """See `interrupting.Point`."""
+        del run
+        return self.come()
+
+    def come(self) -> bool:
+        """Whether they have come."""
+        return self.pebble.requests(self.kind) >= self.count
+
+
+@contextmanager
+def port_80_taken(host: LabHost) -> Iterator[None]:
+    """Somebody else listens on port 80 of the host meanwhile."""
+    program = f"/run/{SOMEBODY}.pl"
+    host.run(f"cat >{program}", stdin=_LISTENER)
+    host.run(["systemd-run", "--quiet", f"--unit={SOMEBODY}", "perl", program])
+    try:
+        wait_until(host, "ss -Hltn 'sport = :80' | grep -q .")
+        yield
+    finally:
+        host.run(["systemctl", "stop", SOMEBODY])
+
+
+@contextmanager
+def shifted_clock(host: LabHost, shift: str) -> Iterator[None]:
+    """`date` tells the host's tools another time meanwhile; containers, certbot's among them, have the right one."""
+    host.put_file("/usr/local/bin/date", _SHIFTED_DATE.format(shift=shift), mode=0o755)
+    try:
+        yield
+    finally:
+        host.run(["rm", "/usr/local/bin/date"])
+
+
+def small_disk(host: LabHost) -> None:
+    """Certificates lie on a small file system of their own from now on."""
+    host.run(f"mkdir -p {LETSENCRYPT} && mount -t tmpfs -o size=1m,mode=0750 tmpfs {LETSENCRYPT}")
+
+
+@contextmanager
+def full_disk(host: LabHost, *, room: int) -> Iterator[None]:
+    """A `small_disk` has room only for so many small files meanwhile."""
+    filler = f"{LETSENCRYPT}/filler"
+    host.run(f"dd if=/dev/zero of={filler} bs=4096 2>/dev/null; truncate -s -{4096 * room} {filler}")
+    try:
+        yield
+    finally:
+        host.run(["rm", filler])
+
+
+def kill_tools(host: LabHost) -> None:
+    """SIGKILL to the host's scripts that get a certificate, and to the `docker` that runs certbot; certbot goes on."""
+    tools = "/bin/sh /usr/local/lib/docker-registry/(issue-certificate|renew-certificate|run-certbot)"
+    found = host.run(f"pgrep -f '^({tools}|docker run .*--name registry-certbot)( |$)'").stdout.split()
+    host.run(["kill", "-9", *found])
+
+
+def kill_certbot(host: LabHost) -> None:
+    """SIGKILL to certbot, as by a host that goes down."""
+    host.run(["docker", "kill", "registry-certbot"])
+
+
+def killed_renewal(host: LabHost, point: Asked) -> None:
+    """A run of the timer's service in which all is killed at a point; it has failed."""
+    host.run(["systemctl", "start", "--no-block", UNIT])
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not point.come():
+        assert time.monotonic() < deadline, f"the renewal did not come to {point}"
+        time.sleep(0.1)
+    kill_tools(host)
+    kill_certbot(host)
+    wait_until(host, f"systemctl is-failed -q {UNIT}")
+
+
+def wait_for_tools(host: LabHost) -> None:
+    """Waits until the host's script that gets a certificate, of which nobody hears any more, has ended."""
+    wait_until(host, "! pgrep -f '^/bin/sh /usr/local/lib/docker-registry/issue-certificate '")
+
+
+def wait_until(host: LabHost, command: str) -> None:
+    """Waits until a command succeeds on the host."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while host.run(command, check=False).returncode != 0:
+        assert time.monotonic() < deadline, command
+        time.sleep(0.1)
