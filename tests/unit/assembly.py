@@ -28,7 +28,9 @@ class Assembly:
 
     @cached_property
     def images(self) -> Images:
-        return Images("i", ImagesArgs(self.settings.images), self.host)
+        return Images(
+            "i", ImagesArgs(self.settings.images, with_certbot=self.settings.certificate.mode == "acme"), self.host
+        )
 
     @cached_property
     def network(self) -> Network:

@@ -1,0 +1,97 @@
+"""The certificate's timer, and the warning of every `up`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from tests.unit.programs import whole
+from tests.unit.recorder import Recording
+
+UNIT = "/etc/systemd/system/docker-registry-certificate"
+
+
+def test_the_host_learns_what_its_tools_need(preview: bool) -> None:
+    """One file, without a secret."""
+    facts = whole("acme", preview)["renewal-facts"]
+    assert facts.inputs["create"].endswith(" /etc/docker-registry/host.conf")
+    assert facts.inputs["stdin"].splitlines()[1:] == [
+        "root=/var/opt",
+        "fqdn=dr.example.net",
+        "certificate_mode=acme",
+        "certificate_warn_days=3",
+        "nginx_image=nginx:1.28.0",
+        "certbot_image=certbot/certbot:v5.1.0",
+        "chain_path=",
+        "private_key_path=",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "schedule", "delay"), [("acme", "Tue *-*-* 00:00:00", "30m"), ("plain", "*-*-* 00,12:00:00", "1h")]
+)
+def test_the_schedule_is_a_setting(variant: str, schedule: str, delay: str, preview: bool) -> None:
+    """Twice a day by default, spread, and made up for after a downtime."""
+    timer = whole(variant, preview)["renewal-timer"]
+    assert timer.inputs["create"].endswith(f" {UNIT}.timer")
+    lines = timer.inputs["stdin"].splitlines()
+    assert f"OnCalendar={schedule}" in lines
+    assert f"RandomizedDelaySec={delay}" in lines
+    assert "Persistent=true" in lines
+
+
+def test_the_timer_starts_when_its_files_are_there(variant: str, preview: bool) -> None:
+    """Whatever the mode: a certificate of the host's own ends as well."""
+    run = whole(variant, preview)
+    enable = run["renewal-enable"]
+    assert enable.depends_on >= {"renewal-service", "renewal-timer"}
+    assert run["renewal-timer"].depends_on >= {"renewal-facts"}
+    assert run["renewal-facts"].depends_on >= _certificate(run)
+    assert "systemctl enable -q docker-registry-certificate.timer" in enable.inputs["create"]
+
+
+def _certificate(run: Recording) -> set[str]:
+    return {
+        name for name in ("certificate-acme", "certificate-files", "certificate-self-signed") if name in run.resources
+    }
+
+
+def test_a_changed_schedule_starts_the_timer_anew(preview: bool) -> None:
+    """The command bears a mark of the units' content."""
+    commands = {whole(variant, preview)["renewal-enable"].inputs["create"] for variant in ("plain", "acme", "paths")}
+    assert len(commands) == 2
+
+
+def test_destroy_takes_the_timer_away(preview: bool) -> None:
+    """Before its files go, and with the record of its last run."""
+    disable = shlex.split(whole("plain", preview)["renewal-enable"].inputs["delete"])[-1]
+    assert (
+        disable
+        == "systemctl disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "warned"), [("ok", False), ("expiring", True), ("renewal-failed", True), ("expired", True)]
+)
+def test_every_up_warns_and_no_preview_asks(
+    state: str, warned: bool, preview: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preview never reaches for the host."""
+    asked: list[str] = []
+    warnings: list[str] = []
+
+    async def status(command: str) -> str:
+        asked.append(command)
+        return json.dumps({"certificate": {"mode": "acme", "state": state, "detail": "2 days are left"}})
+
+    monkeypatch.setattr("tests.unit.programs._no_host", status)
+    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: warnings.append(text))
+    whole.__wrapped__("acme", preview)
+    assert len(asked) == (0 if preview else 1)
+    if not preview and warned:
+        assert warnings == [f"certificate (acme): {state}; 2 days are left"]
+    else:
+        assert warnings == []
