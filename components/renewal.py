@@ -77,7 +77,8 @@ class Renewal(pulumi.ComponentResource):
         """Starts the timer at boot and now; a changed schedule counts from now on."""
         mark = hashlib.sha256(content.encode()).hexdigest()[:8]
         enable = f"systemctl daemon-reload && systemctl enable -q {_UNIT}.timer && systemctl restart {_UNIT}.timer"
-        disable = f"systemctl disable -q --now {_UNIT}.timer && rm -f /var/lib/docker-registry/renewal"
+        traces = f"/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-{_UNIT}.timer"
+        disable = f"systemctl disable -q --now {_UNIT}.timer && rm -f {traces}"
         return self._host.command(
             f"{self._name}-enable",
             CommandArgs(create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"sh -c {shlex.quote(disable)}"),

@@ -61,7 +61,7 @@ class Storage(Concern):
         default="/var/opt", validate_default=True, examples=["/var/opt"]
     )
     """Directory on the host under which data, logs, accounts and certificates lie, each in its own
-    directory. A change makes an empty registry there: what lies under the old root stays where it is."""
+    directory. A change is refused while the volumes point to the old root; README tells how to move."""
 
     driver: Literal["filesystem"] = "filesystem"
     """Storage driver of the registry. Only the host's file system is supported."""

@@ -67,10 +67,8 @@ def test_a_changed_schedule_starts_the_timer_anew(preview: bool) -> None:
 def test_destroy_takes_the_timer_away(preview: bool) -> None:
     """Before its files go, and with the record of its last run."""
     disable = shlex.split(whole("plain", preview)["renewal-enable"].inputs["delete"])[-1]
-    assert (
-        disable
-        == "systemctl disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
-    )
+    traces = "/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-docker-registry-certificate.timer"
+    assert disable == f"systemctl disable -q --now docker-registry-certificate.timer && rm -f {traces}"
 
 
 @pytest.mark.parametrize(
