@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tests.lab import bench, demo, images
+from tests.lab.audit import report
 from tests.lab.docker import docker, release
 from tests.lab.engine import engine
 from tests.lab.host import LabHost
@@ -18,6 +19,9 @@ from tests.lab.log import say, step
 from tests.lab.paths import run_dir
 from tests.lab.prepare import prepare
 from tests.lab.run import LabError
+
+AUDITED = ("/var/opt", "/usr/local/lib/docker-registry", "/usr/local/bin/registry-status", "/var/lib/docker-registry")
+"""What the program keeps on a host, by default."""
 
 
 def start(options: argparse.Namespace) -> None:
@@ -92,6 +96,16 @@ def demo_down(options: argparse.Namespace) -> None:
     demo.down()
 
 
+def run_audit(options: argparse.Namespace) -> None:
+    """Print owner and mode of everything the stack keeps on the demo's host."""
+    del options
+    lab = Lab.find(demo.lab_name())
+    host = LabHost.find("registry", lab) if lab is not None else None
+    if host is None:
+        raise LabError("there is no demo to audit: run make demo")
+    print(report(host, AUDITED), end="")
+
+
 def run_bench(options: argparse.Namespace) -> None:
     """Time an up without changes against the same of an empty program; the limit is three times as long."""
     del options
@@ -144,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--cache", action="store_true", help="the built images as well")
     add("demo", run_demo)
     add("demo-down", demo_down)
+    add("audit", run_audit)
     add("bench", run_bench)
     add("pulumi", pulumi).add_argument("arguments", nargs=argparse.REMAINDER, help="what to hand to pulumi")
     return parser

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.lab.__main__ import main as lab_main
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 300
@@ -66,3 +69,17 @@ def test_secrets_are_read_as_secrets(path: Path) -> None:
 def test_components_have_no_content_of_host_files(path: Path) -> None:
     """Files of the host lie in rootfs, where they can be read as they will be there: no shebang elsewhere."""
     assert "#!/" not in path.read_text()
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"\$\(LAB\) ([a-z-]+)", (ROOT / "Makefile").read_text()))))
+def test_what_make_asks_of_the_lab_exists(command: str) -> None:
+    """A target whose command is gone is noticed here."""
+    with pytest.raises(SystemExit) as ended:
+        lab_main([command, "--help"])
+    assert ended.value.code == 0
+
+
+def test_no_link_is_kept_in_the_tree() -> None:
+    """A link that lies in a checkout by chance would lead nowhere in the next."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not [line for line in listed.splitlines() if line.startswith("120000 ")]
