@@ -110,7 +110,11 @@ class User(Concern):
     @model_validator(mode="after")
     def _not_neither(self) -> User:
         if self.password is None and self.hash is None:
-            raise refused("a password (secret) or a hash", found="a user with neither")
+            raise refused(
+                "a password or a hash; set one with "
+                "pulumi config set --secret --path 'docker-registry:users[N].password'",
+                found="neither of the two",
+            )
         return self
 
 

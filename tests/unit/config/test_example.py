@@ -37,7 +37,8 @@ def without_tuples(value: object) -> object:
 
 def test_only_the_password_is_missing() -> None:
     assert faults_in(example()) == [
-        "docker-registry:users[0]: found a user with neither; expected a password (secret) or a hash"
+        "docker-registry:users[0]: found neither of the two; expected a password or a hash; set one with "
+        "pulumi config set --secret --path 'docker-registry:users[N].password'"
     ]
 
 
