@@ -19,19 +19,19 @@ stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()
 
 host = Host("host", HostArgs(settings, secrets, stack))
 images = Images("images", ImagesArgs(settings.images, with_certbot=settings.certificate.mode == "acme"), host)
-network = Network("network", NetworkArgs(settings.network), host)
-volumes = Volumes("volumes", VolumesArgs(host.root), host)
-
-registry = Registry(
-    "registry", RegistryArgs(settings.registry, secrets.registry_http_secret), host, network, volumes, images
-)
-registry_ui = RegistryUi("registry-ui", RegistryUiArgs(settings.ui, settings.site), host, network, volumes, images)
 certificate = Certificate(
     "certificate",
     CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key),
     host,
     images,
 )
+network = Network("network", NetworkArgs(settings.network), host, certificate)
+volumes = Volumes("volumes", VolumesArgs(host.root), host)
+
+registry = Registry(
+    "registry", RegistryArgs(settings.registry, secrets.registry_http_secret), host, network, volumes, images
+)
+registry_ui = RegistryUi("registry-ui", RegistryUiArgs(settings.ui, settings.site), host, network, volumes, images)
 nginx = Nginx(
     "nginx",
     NginxArgs(settings.nginx, settings.site, secrets.user_credentials, settings.htpasswd),

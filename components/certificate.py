@@ -36,7 +36,8 @@ class Certificate(pulumi.ComponentResource):
     certificate serves until the new one is in place.
 
     `chain` and `key` are the paths inside the proxy's container; `expiry` is its end in ISO 8601 when it was put in
-    place; `authority` is the PEM of the CA that clients must trust, None where they do already.
+    place; `installed` is what must have succeeded before anything that runs is replaced; `authority` is the PEM of the
+    CA that clients must trust, None where they do already.
     """
 
     chain: str

@@ -148,7 +148,7 @@ class Host(pulumi.ComponentResource):
         check = shlex.join(
             [
                 *("sh", "-s", "--", "--stack", self.stack),
-                *("--subnet", str(settings.network.subnet), "--network", settings.network.name),
+                *("--subnet", str(settings.network.subnet)),
                 *("--ports", f"{settings.site.http_port} {settings.site.https_port}"),
                 *("--install", _yes(settings.host.install_packages)),
             ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from components.certificate import Certificate
 from components.host import STACK_LABEL, Host
 from config.network import Network as NetworkSettings
 
@@ -21,7 +22,14 @@ class Network(pulumi.ComponentResource):
 
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, args: NetworkArgs, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: NetworkArgs,
+        host: Host,
+        certificate: Certificate,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("registry:network:Network", name, None, opts)
         bridge = docker.Network(
             f"{name}-bridge",
@@ -31,7 +39,8 @@ class Network(pulumi.ComponentResource):
             labels=[docker.NetworkLabelArgs(label=STACK_LABEL, value=host.stack)],
             # The old one first, and its containers before it: two networks can't have the same subnet.
             opts=pulumi.ResourceOptions.merge(
-                host.docker_options(self), pulumi.ResourceOptions(delete_before_replace=True)
+                host.docker_options(self, after=[certificate.installed]),
+                pulumi.ResourceOptions(delete_before_replace=True),
             ),
         )
         self.name = bridge.name

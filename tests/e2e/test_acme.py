@@ -24,6 +24,8 @@ pytestmark = pytest.mark.e2e
 
 IMAGE = "from/docker:1.0"
 LETSENCRYPT = "/var/opt/letsencrypt"
+UNTRUSTED = 60
+"""curl's exit code for a certificate that it does not trust."""
 KEYS = f"find {LETSENCRYPT} -type f \\( -name 'privkey*.pem' -o -name private_key.json \\)"
 
 
@@ -43,6 +45,16 @@ def pushed(registry: Deployed, client_host: LabHost) -> str:
 def test_client_trusts_the_certificate(registry: Deployed) -> None:
     """Who trusts the authority, and nothing else, reaches the registry under its name."""
     assert registry.get("/v2/", password=registry.password).status == 200
+
+
+def test_curl_trusts_the_certificate(registry: Deployed) -> None:
+    """With the authority's root it is asked for an account; without it refuses to talk."""
+    ensure_commands("curl")
+    place = f"{registry.fqdn}:443:{registry.host.address}"
+    asking = ["curl", "--silent", "--resolve", place, "--output", "/dev/null", "--write-out", "%{http_code}"]
+    url = f"https://{registry.fqdn}/v2/"
+    assert run([*asking, "--cacert", str(registry.ca), url], log="curl").stdout == "401"
+    assert run([*asking, url], log="curl", check=False).returncode == UNTRUSTED
 
 
 def test_docker_trusts_the_certificate(registry: Deployed, client_host: LabHost, pushed: str) -> None:

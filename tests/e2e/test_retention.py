@@ -33,8 +33,8 @@ LEFT_PATHS = (
     r"/var/opt/nginx/etc/tls/self-signed/",
     r"/var/opt/nginx/etc/tls/self-signed/ca\.(key|pem)",
     r"/var/opt/nginx/etc/tls/self-signed/current",
-    r"/var/opt/nginx/etc/tls/self-signed/[0-9A-F]{16}/",
-    r"/var/opt/nginx/etc/tls/self-signed/[0-9A-F]{16}/(fullchain|privkey)\.pem",
+    r"/var/opt/nginx/etc/tls/self-signed/[0-9A-F]{16}-[0-9a-f]{8}/",
+    r"/var/opt/nginx/etc/tls/self-signed/[0-9A-F]{16}-[0-9a-f]{8}/(fullchain|privkey)\.pem",
     r"/var/opt/nginx/logs/(.*)",
     # Where certificate authorities look.
     r"/var/opt/letsencrypt/",

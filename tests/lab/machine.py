@@ -21,6 +21,7 @@ PACKAGES = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "chromium": "chromium",
+    "curl": "curl",
     "skopeo": "skopeo",
     "certutil": "libnss3-tools",
     "htpasswd": "apache2-utils",

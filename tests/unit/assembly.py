@@ -34,7 +34,7 @@ class Assembly:
 
     @cached_property
     def network(self) -> Network:
-        return Network("n", NetworkArgs(self.settings.network), self.host)
+        return Network("n", NetworkArgs(self.settings.network), self.host, self.certificate)
 
     @cached_property
     def volumes(self) -> Volumes:

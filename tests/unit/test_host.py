@@ -44,7 +44,6 @@ def test_the_check_knows_stack_subnet_network_and_ports(preview: bool) -> None:
     assert dict(zip(words[3::2], words[4::2], strict=True)) == {
         "--stack": STACK_NAME,
         "--subnet": "100.127.9.0/24",
-        "--network": "images",
         "--ports": "8080 8443",
         "--install": "no",
     }
