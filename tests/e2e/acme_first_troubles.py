@@ -5,22 +5,19 @@ import re
 
 from tests.e2e.acme_obstacles import (
     SOMEBODY,
-    Asked,
     full_disk,
     kill_tools,
     port_80_taken,
+    server_down,
     small_disk,
-    wait_for_tools,
 )
-from tests.e2e.acme_trouble import LETSENCRYPT, UNIT, Site, said
+from tests.e2e.acme_trouble import LETSENCRYPT, THROWN_AWAY, UNIT, Site, said
 from tests.e2e.interrupting import Running, kill
 from tests.e2e.leaks import Needles
 from tests.e2e.traces import traces
-from tests.lab.acme_requests import delay
 from tests.lab.audit import audit, readable_by_others
 from tests.lab.stack import Secret
 
-DELAY_SECONDS = 10
 EAB_ID, EAB_KEY = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 PERMISSIONS_OF_OTHERS = 0o077
 ONLY_AN_ACCOUNT_S_KEY, ONLY_HALF_A_CERTIFICATE = 2, 8
@@ -59,10 +56,9 @@ def port_80_is_taken_meanwhile(site: Site) -> None:
 
 def server_is_down_at_first(site: Site) -> None:
     """`up` fails with certbot's own words; the next one completes, and no secret lies open."""
-    site.pebble.stop()
-    assert "Max retries exceeded" in site.failed_up()
-    site.assert_nothing_is_left()
-    site.pebble.resume()
+    with server_down(site.host, site.pebble):
+        assert "Max retries exceeded" in site.failed_up()
+        site.assert_nothing_is_left()
     site.stack.up()
     site.assert_complete()
     assert site.pebble.issued() == 1
@@ -89,40 +85,8 @@ def systemd_accepts_the_units(site: Site) -> None:
     assert (done.returncode, said(done)) == (0, "")
 
 
-def engine_is_killed(site: Site) -> None:
-    """The host's script removes the throw-away proxy though nobody hears of it any more, and no certificate comes."""
-    site.configure()
-    site.pebble.resolve(site.fqdn, site.host.address)
-    site.pebble.fault("finalize", delay(DELAY_SECONDS))
-
-    def kill_and_refuse(run: Running) -> None:
-        kill(run)
-        site.pebble.invalidate_orders()
-
-    site.broken_up(Asked(site.pebble, "challenge", 1), kill_and_refuse)
-    assert "registry-acme" in site.containers()
-    wait_for_tools(site.host)
-    site.assert_nothing_is_left()
-    assert not site.exists(f"{LETSENCRYPT}/live/{site.fqdn}")
-
-
-def tools_are_killed(site: Site) -> None:
-    """`up` fails when its script and the `docker` of certbot are killed on the host; the next one completes.
-
-    It waits for certbot, which goes on, and takes what that got: there is no other order.
-    """
-    site.pebble.heal()
-    site.pebble.fault("finalize", delay(DELAY_SECONDS))
-    site.broken_up(Asked(site.pebble, "challenge", 2), lambda run: kill_tools(run.host))
-    site.pebble.heal()
-    assert "registry-acme" in site.containers()
-    site.stack.up()
-    site.assert_complete()
-    assert site.pebble.orders() == 2
-
-
 def disk_is_full_at_first(site: Site) -> None:
-    """`up` fails with the system's own words wherever the room ends; with room the next one completes as if new."""
+    """`up` fails with the system's own words, wherever in certbot's run the room ends."""
     small_disk(site.host)
     site.configure()
     site.pebble.resolve(site.fqdn, site.host.address)
@@ -130,8 +94,25 @@ def disk_is_full_at_first(site: Site) -> None:
         with full_disk(site.host, room=room):
             assert "No space left on device" in site.failed_up()
         site.assert_nothing_is_left()
+
+
+def all_but_certbot_is_killed_at_first(site: Site) -> None:
+    """The next `up` completes: it waits for certbot, takes what that got, and removes the throw-away proxy.
+
+    There is no other order; and no trouble before, a full disk among them, has given the certificate another name.
+    """
+    orders = site.pebble.orders()
+
+    def kill_all(run: Running) -> None:
+        kill(run)
+        kill_tools(run.host)
+        assert site.containers() >= THROWN_AWAY
+
+    site.broken_up(site.challenged_slowly(), kill_all)
+    site.pebble.heal()
     site.stack.up()
     site.assert_complete()
+    assert site.pebble.orders() == orders + 1
 
 
 def second_name(site: Site) -> str:

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from tests.e2e.acme_first_troubles import DELAY_SECONDS, EAB_ID, EAB_KEY
-from tests.e2e.acme_obstacles import Asked, full_disk, killed_renewal, shifted_clock
+from tests.e2e.acme_first_troubles import EAB_ID, EAB_KEY
+from tests.e2e.acme_obstacles import full_disk, killed_renewal, server_down, shifted_clock
 from tests.e2e.acme_trouble import Site, said
 from tests.e2e.interrupting import kill
-from tests.lab.acme_requests import INVALID_ORDER, RATE_LIMIT, delay
+from tests.lab.acme_requests import INVALID_ORDER, RATE_LIMIT
 from tests.lab.stack import Secret
 from tests.unit.config import pki
 
@@ -26,31 +26,13 @@ def order_is_invalid(site: Site) -> None:
 
 def engine_is_killed_at_a_change(site: Site) -> None:
     """The host goes on when the engine is killed, and the next `up` takes what it got: there is no other order."""
-    before, orders, asked = site.serial(), site.pebble.orders(), site.pebble.requests("challenge")
-    site.pebble.fault("finalize", delay(DELAY_SECONDS))
-    site.broken_up(Asked(site.pebble, "challenge", asked + 1), kill)
-    assert site.serial() == before
+    before, orders = site.serial(), site.pebble.orders()
+    site.broken_up(site.challenged_slowly(), kill)
     site.pebble.heal()
     site.stack.up()
-    assert site.serial() != before
+    site.wait_for_another(before)
     assert site.pebble.orders() == orders + 1
     site.assert_complete()
-
-
-def renewal_is_killed(site: Site) -> None:
-    """The old certificate serves, and the status says so; the next run renews."""
-    before, asked = site.serial(), site.pebble.requests("challenge")
-    site.be_due()
-    site.pebble.fault("finalize", delay(DELAY_SECONDS))
-    killed_renewal(site.host, Asked(site.pebble, "challenge", asked + 1))
-    site.pebble.heal()
-    assert site.serial() == before
-    status = site.status()
-    assert (status.code, status.state) == (1, "renewal-failed"), status
-    assert site.renew()[0]
-    assert site.serial() != before
-    site.assert_complete()
-    site.not_be_due()
 
 
 def clock_is_fast(site: Site) -> None:
@@ -93,16 +75,15 @@ def expiry_is_near(site: Site) -> None:
 
 
 def disk_is_full_at_renewal(site: Site) -> None:
-    """The old certificate serves, and the unit fails with the reason."""
+    """The old certificate serves, and the unit fails with the system's own words."""
     site.be_due()
     _renewal_fails(site, "No space left on device", room=2)
 
 
 def server_is_down_at_renewal(site: Site) -> None:
     """The old certificate serves, unit and status fail, and the next `up` warns."""
-    site.pebble.stop()
-    _renewal_fails(site, "Max retries exceeded")
-    site.pebble.resume()
+    with server_down(site.host, site.pebble):
+        _renewal_fails(site, "Max retries exceeded")
     assert f"{WARNING} (acme): renewal-failed; the last renewal failed" in said(site.stack.up())
 
 
@@ -120,11 +101,16 @@ def rate_limit_is_reached(site: Site) -> None:
     site.pebble.heal()
 
 
-def trouble_is_over(site: Site) -> None:
-    """The next run renews, under the old name, and all is well again."""
+def renewal_is_killed(site: Site) -> None:
+    """The old certificate serves, and the status says so; the next run renews, and after all trouble all is well."""
     before = site.serial()
+    killed_renewal(site.host, site.challenged_slowly())
+    site.pebble.heal()
+    assert site.serial() == before
+    status = site.status()
+    assert (status.code, status.state) == (1, "renewal-failed"), status
     assert site.renew()[0]
-    assert site.serial() != before
+    site.wait_for_another(before)
     site.assert_complete()
 
 

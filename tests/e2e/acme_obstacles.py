@@ -3,11 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from tests.e2e.acme_trouble import LETSENCRYPT, UNIT
-from tests.e2e.interrupting import Running
-from tests.lab.acme_requests import Request
+from tests.e2e.acme_trouble import LETSENCRYPT, UNIT, Asked
 from tests.lab.host import LabHost
 from tests.lab.pebble import Pebble
 
@@ -28,24 +25,6 @@ exec /bin/date -d '{shift}' "$@"
 """
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A point at which a server has had so many requests of a kind."""
-
-    pebble: Pebble
-    kind: Request
-    count: int
-
-    def reached(self, run: Running) -> bool:
-        """See `interrupting.Point`."""
-        del run
-        return self.come()
-
-    def come(self) -> bool:
-        """Whether they have come."""
-        return self.pebble.requests(self.kind) >= self.count
-
-
 @contextmanager
 def port_80_taken(host: LabHost) -> Iterator[None]:
     """Somebody else listens on port 80 of the host meanwhile."""
@@ -57,6 +36,19 @@ def port_80_taken(host: LabHost) -> Iterator[None]:
         yield
     finally:
         host.run(["systemctl", "stop", SOMEBODY])
+
+
+@contextmanager
+def server_down(host: LabHost, pebble: Pebble) -> Iterator[None]:
+    """The server is down meanwhile, and its address refuses the host, instead of letting it wait."""
+    address = f"{pebble.address}/32"
+    pebble.stop()
+    host.run(["ip", "address", "add", address, "dev", "lo"])
+    try:
+        yield
+    finally:
+        host.run(["ip", "address", "del", address, "dev", "lo"])
+        pebble.resume()
 
 
 @contextmanager
@@ -107,11 +99,6 @@ def killed_renewal(host: LabHost, point: Asked) -> None:
     kill_tools(host)
     kill_certbot(host)
     wait_until(host, f"systemctl is-failed -q {UNIT}")
-
-
-def wait_for_tools(host: LabHost) -> None:
-    """Waits until the host's script that gets a certificate, of which nobody hears any more, has ended."""
-    wait_until(host, "! pgrep -f '^/bin/sh /usr/local/lib/docker-registry/issue-certificate '")
 
 
 def wait_until(host: LabHost, command: str) -> None:

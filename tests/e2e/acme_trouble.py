@@ -4,6 +4,7 @@ import json
 import secrets
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.interrupting import Point, Running, interrupt
 from tests.e2e.support import CONTAINERS
+from tests.lab.acme_requests import Request, delay
 from tests.lab.acme_settings import Settings
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
@@ -23,6 +25,8 @@ LETSENCRYPT = "/var/opt/letsencrypt"
 THROWN_AWAY = {"registry-acme", "registry-certbot"}
 """Containers that are there only while a certificate is got."""
 
+DELAY_SECONDS = 8
+RELOAD_SECONDS = 20
 TLS_SECONDS = 30
 RENEWAL_SECONDS = 180
 
@@ -34,7 +38,6 @@ journalctl --sync
 journalctl -q --no-pager -o cat -u {UNIT}.service --after-cursor="$cursor"
 exit $code
 """
-_NOTICE_SOON = "sysctl -q -w net.ipv4.neigh.eth0.{mcast_solicit=1,ucast_solicit=1,retrans_time_ms=100}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,24 @@ class Status:
         return str(self.certificate["state"])
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A point at which a server has had so many requests of a kind."""
+
+    pebble: Pebble
+    kind: Request
+    count: int
+
+    def reached(self, run: Running) -> bool:
+        """See `interrupting.Point`."""
+        del run
+        return self.come()
+
+    def come(self) -> bool:
+        """Whether they have come."""
+        return self.pebble.requests(self.kind) >= self.count
+
+
 class Site:
     """A host, its stack in mode `acme`, and an ACME server that nobody else uses, where the name leads nowhere yet."""
 
@@ -60,8 +81,6 @@ class Site:
         self.pebble = pebble
         self.fqdn = fqdn
         self._least = default_config(host, fqdn, secrets.token_hex(16))
-        # That nobody is at an address is noticed at once, not in 3 s for each of many attempts.
-        host.run(["bash", "-c", _NOTICE_SOON])
 
     def configure(self, **acme: object) -> None:
         """Settings of mode `acme` beside the server."""
@@ -83,6 +102,11 @@ class Site:
         interrupt(self.stack, self.host, point, act)
         self.stack.cancel()
 
+    def challenged_slowly(self) -> Asked:
+        """From now on the server takes its time with the last step; the point at which certbot is about to wait."""
+        self.pebble.fault("finalize", delay(DELAY_SECONDS))
+        return Asked(self.pebble, "challenge", self.pebble.requests("challenge") + 1)
+
     def serial(self) -> int:
         """The serial number of the certificate that the proxy serves to a client that trusts the server's root."""
         context = ssl.create_default_context(cadata=self.pebble.root())
@@ -93,6 +117,13 @@ class Site:
             found = tls.getpeercert()
         assert found is not None
         return int(str(found["serialNumber"]), 16)
+
+    def wait_for_another(self, serial: int) -> None:
+        """Waits until the proxy, whose old workers may take a moment to end, serves another certificate."""
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while self.serial() == serial:
+            assert time.monotonic() < deadline, f"still the old certificate after {RELOAD_SECONDS} s"
+            time.sleep(0.1)
 
     def exists(self, path: str) -> bool:
         """Whether there is such a path on the host."""
@@ -117,12 +148,9 @@ class Site:
         return done.returncode == 0, done.stdout
 
     def be_due(self) -> None:
-        """Certbot's own setting makes the certificate due for renewal, and each that follows, until `not_be_due`."""
-        self._edit_certbot_s_settings("1i renew_before_expiry = 3650 days")
-
-    def not_be_due(self) -> None:
-        """The certificate is due when it always is."""
-        self._edit_certbot_s_settings("/^renew_before_expiry = /d")
+        """Certbot's own setting makes the certificate due for renewal, and each that follows."""
+        setting = "1i renew_before_expiry = 3650 days"
+        self.host.run(["sed", "-i", setting, f"{LETSENCRYPT}/renewal/{self.fqdn}.conf"])
 
     def assert_nothing_is_left(self) -> None:
         """Neither the throw-away proxy nor certbot is left, nor the key of an account at the server."""
@@ -137,9 +165,6 @@ class Site:
         assert self.host.run(["ls", f"{LETSENCRYPT}/renewal"]).stdout.split() == [f"{self.fqdn}.conf"]
         status = self.status()
         assert (status.code, status.state) == (0, "ok"), status
-
-    def _edit_certbot_s_settings(self, edit: str) -> None:
-        self.host.run(["sed", "-i", edit, f"{LETSENCRYPT}/renewal/{self.fqdn}.conf"])
 
 
 def said(done: Result) -> str:

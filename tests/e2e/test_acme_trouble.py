@@ -27,22 +27,18 @@ CHAINS = {
         first.systemd_accepts_the_units,
         later.order_is_invalid,
         later.engine_is_killed_at_a_change,
-    ],
-    "killed": [
-        first.engine_is_killed,
-        first.tools_are_killed,
-        later.renewal_is_killed,
         later.clock_is_fast,
         later.clock_is_slow,
         later.expiry_is_near,
     ],
-    "full": [
+    "unlucky": [
         first.disk_is_full_at_first,
+        first.all_but_certbot_is_killed_at_first,
         later.disk_is_full_at_renewal,
         later.server_is_down_at_renewal,
         later.nonces_are_rejected,
         later.rate_limit_is_reached,
-        later.trouble_is_over,
+        later.renewal_is_killed,
     ],
 }
 SERVERS = {"unissued": Settings(renewal_info=False, external_accounts={first.EAB_ID: first.EAB_KEY})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
@@ -11,7 +12,7 @@ from rendering.rootfs import TOOLS
 from tests.unit.assembly import Assembly, assembled
 from tests.unit.config.stack import Stack
 from tests.unit.programs import AUTHORITY_PEM, EAB_KEY, VARIANTS, part, whole
-from tests.unit.recorder import UNKNOWN, Recording
+from tests.unit.recorder import UNKNOWN, Recording, text_of
 
 FULL: Stack = VARIANTS["acme"]
 LEAST: Stack = {"certificate": {"mode": "acme"}}
@@ -40,6 +41,43 @@ def test_every_setting_reaches_the_request(preview: bool) -> None:
         *("--profile", "shortlived", "--eab-key-id", "customer-1", "--eab-bytes", str(len(EAB_KEY))),
         *("dr.example.net", "www.example.net"),
     ]
+
+
+def test_staging_has_a_name(preview: bool) -> None:
+    """The one for trying things out."""
+    words = _words(preview, {"certificate": {"mode": "acme", "acme": {"server": "staging"}}})
+    assert words[words.index("--server") + 1] == "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+
+def test_the_challenge_comes_where_the_proxy_will_listen(preview: bool) -> None:
+    """The throw-away proxy takes address and port of the settings, and its site lies below their root."""
+    site = {"httpPort": 8080, "listenAddress": "203.0.113.7"}
+    changes = {**LEAST, "site": site, "storage": {"root": "/srv/registry"}}
+    words = _words(preview, changes)
+    assert words[words.index("--listen") + 1] == "203.0.113.7:8080"
+    assert words[words.index("--root") + 1] == "/srv/registry"
+    challenge = assembled("certificate", preview, changes)["c-challenge-site"]
+    assert challenge.inputs["create"].endswith(" /srv/registry/certbot/nginx/etc/conf.d/acme.conf")
+
+
+def test_another_certbot_is_run_as_it_is_written(preview: bool) -> None:
+    """With registry, port, tag and digest; the host keeps the image."""
+    reference = f"images.example.net:5000/certbot:5.2.0@sha256:{'0f' * 32}"
+    changes = {**LEAST, "images": {"certbot": reference}}
+    words = _words(preview, changes)
+    assert words[words.index("--certbot") + 1] == reference
+    image = assembled("certificate", preview, changes)["i-certbot"]
+    assert (image.inputs["name"], image.inputs["keepLocally"]) == (reference, True)
+
+
+@pytest.mark.parametrize("changes", [LEAST, FULL], ids=["least", "full"])
+def test_no_private_key_leaves_the_host(preview: bool, changes: Stack) -> None:
+    """No resource has one, and no output."""
+    run = assembled("certificate", preview, changes)
+    begin = re.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----")
+    for resource in run:
+        assert not begin.search(text_of(dict(resource.inputs))), resource.name
+    assert not begin.search(text_of(run.registered_outputs))
 
 
 def test_the_account_s_key_travels_by_standard_input_alone(preview: bool) -> None:

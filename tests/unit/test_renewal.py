@@ -93,3 +93,21 @@ def test_every_up_warns_and_no_preview_asks(
         assert warnings == [f"certificate (acme): {state}; 2 days are left"]
     else:
         assert warnings == []
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("no route to host"), "no JSON"], ids=["unreachable", "garbled"])
+def test_a_status_that_fails_is_a_warning(answer: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry is there all the same: `up` does not fail of it."""
+    warnings: list[str] = []
+
+    async def status(command: str) -> str:
+        del command
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    monkeypatch.setattr("tests.unit.programs._no_host", status)
+    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: warnings.append(text))
+    whole.__wrapped__("acme", False)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("registry-status on the host failed: ")

@@ -1,0 +1,95 @@
+"""A host for the certificate's tools, with a `docker` that has certbot and the proxy in its stead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from rendering.rootfs import TREE
+from tests.rendering.host_tools import FakeHost, Ran
+from tests.unit.config import pki
+
+FQDN = "dr.example.net"
+SERVER = "https://ca.example.net/dir"
+
+_MORE_PLACES = ("/etc/docker-registry", "/usr/local/bin")
+_STATUS = "/usr/local/bin/registry-status"
+
+# Writes down each call; certbot does and says what the test wants.
+_DOCKER = """
+printf '%s\\n' "$*" >>{root}/docker-calls
+case "$1 $*" in
+    'container '*' registry-certbot') test -e {root}/registry-certbot ;;
+    'wait '*) test -e {root}/registry-certbot ;;
+    'rm '*' registry-certbot') rm -f {root}/registry-certbot ;;
+    'container '* | 'port '*) exit 1 ;;
+    'run '*' --name registry-certbot '*) . {root}/certbot ;;
+esac
+"""
+
+
+class CertificateHost(FakeHost):
+    """A host whose storage root is `data`, with facts and a status as the stack leaves them."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.data = root / "data"
+        for place in (*_MORE_PLACES, "/data/certbot/logs", "/data/letsencrypt/renewal"):
+            self.path(place).mkdir(parents=True)
+        status = self.path(_STATUS)
+        status.write_text(self._moved((TREE / _STATUS.lstrip("/")).read_text()))
+        status.chmod(0o755)
+        self.command("docker", _DOCKER.format(root=root))
+        self.certbot("exit 0")
+        self.ended("success", 0)
+        self.facts()
+
+    def facts(self, **changes: object) -> None:
+        """What the stack told the host, in mode acme unless it changes."""
+        facts = {"certificate_mode": "acme", "certificate_warn_days": 7, "chain_path": "", "private_key_path": ""}
+        images = {"nginx_image": "nginx:1", "certbot_image": "certbot:1"}
+        lines = {"root": self.data, "fqdn": FQDN} | facts | images | changes
+        text = "".join(f"{key}={value}\n" for key, value in lines.items())
+        self.path("/etc/docker-registry/host.conf").write_text(text)
+
+    def certbot(self, script: str) -> None:
+        """What certbot does: a piece of shell script."""
+        (self.root / "certbot").write_text(script + "\n")
+
+    def ended(self, result: str, code: int) -> None:
+        """How systemd says that the timer's service ended."""
+        self.command("systemctl", f'case "$*" in *=Result*) echo {result} ;; *=ExecMainStatus*) echo {code} ;; esac')
+
+    def has_certificate(self, *names: str, starts: timedelta, ends: timedelta, folder: str = "") -> Path:
+        """A certificate where the proxy has it; its file."""
+        chain = self.data / (folder or f"letsencrypt/live/{FQDN}") / "fullchain.pem"
+        chain.parent.mkdir(parents=True, exist_ok=True)
+        chain.write_text(pki.issue(*(names or (FQDN,)), starts=starts, ends=ends).pem)
+        return chain
+
+    def has_record(self, **changes: str) -> Path:
+        """What certbot writes down about its certificate; its file."""
+        entries: Mapping[str, str] = {"fullchain": "somewhere", "server": SERVER, "key_type": "ecdsa"} | changes
+        record = self.data / f"letsencrypt/renewal/{FQDN}.conf"
+        record.write_text("".join(f"{key} = {value}\n" for key, value in entries.items()))
+        return record
+
+    def renewal_was(self, result: str) -> None:
+        """How the last renewal went, in the words of its tool."""
+        self.path("/var/lib/docker-registry/renewal").write_text(f"{result} 2026-01-02T03:04:05+00:00\n")
+
+    def status(self, *words: str) -> Ran:
+        """What registry-status says."""
+        return self.run("../../bin/registry-status", *words)
+
+    def docker_calls(self) -> list[str]:
+        """How `docker` was called."""
+        calls = self.root / "docker-calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
+    def _moved(self, script: str) -> str:
+        script = super()._moved(script)
+        for place in _MORE_PLACES:
+            script = script.replace(f"{place}/", f"{self.path(place)}/")
+        return script
