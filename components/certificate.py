@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pulumi
 
-from components.connection import Command, CommandArgs
+from components.connection import Command, CommandArgs, size_of
 from components.host import Directory, FileArgs, Host
 from components.images import Images, PulledImage
 from config.certificate import Acme
@@ -88,7 +88,7 @@ class Certificate(pulumi.ComponentResource):
             return self._host.command(f"{self._name}-files", args, self._child)
         bundle = self._args.private_key.apply(lambda key: f"{settings.chain}\n{key}\n")
         command = [f"{TOOLS}/install-certificate", self._nginx(), self._host.root, "files", fqdn]
-        create = pulumi.Output.concat(shlex.join(command), " ", _size(bundle))
+        create = pulumi.Output.concat(shlex.join(command), " ", size_of(bundle))
         return self._host.command(f"{self._name}-files", CommandArgs(create=create, stdin=bundle), self._child)
 
     def _acme(self) -> Command:
@@ -112,7 +112,7 @@ class Certificate(pulumi.ComponentResource):
                 " --eab-key-id ",
                 shlex.quote(str(settings.eab_key_id)),
                 " --eab-bytes ",
-                _size(key),
+                size_of(key),
                 " ",
                 names,
             )
@@ -147,11 +147,6 @@ class Certificate(pulumi.ComponentResource):
         if self._images.certbot is None:
             raise ValueError("mode acme needs the certbot image")
         return self._images.certbot
-
-
-def _size(secret: pulumi.Output[str]) -> pulumi.Output[str]:
-    """How many bytes must arrive. The length is no secret; left secret, it would hide the command from a preview."""
-    return pulumi.Output.unsecret(secret.apply(lambda text: str(len(text.encode()))))
 
 
 def _iso(openssl_date: str) -> str:

@@ -1,7 +1,6 @@
 """How a host is reached: over SSH, or on the machine itself. Commands and Docker use the same way."""
 
 import asyncio
-import hashlib
 import os
 import pwd
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pulumi
 from pulumi_command import local, remote
 
 from config.host import Host as HostSettings
+from rendering.rootfs import fingerprint
 
 Command = local.Command | remote.Command
 
@@ -31,6 +31,14 @@ class CommandArgs:
     update: pulumi.Input[str] | None = None
     delete: pulumi.Input[str] | None = None
     stdin: pulumi.Input[str] | None = None
+
+
+def size_of(text: pulumi.Output[str]) -> pulumi.Output[str]:
+    """How many bytes must arrive on standard input, for the command to compare.
+
+    The length of a secret is no secret; left secret, it would hide the whole command from a preview.
+    """
+    return pulumi.Output.unsecret(text.apply(lambda whole: str(len(whole.encode()))))
 
 
 class Connection(Protocol):
@@ -160,7 +168,7 @@ class SshConnection:
 def _ssh_options(settings: HostSettings) -> list[str]:
     """Options that make `ssh` independent of the machine: no prompt, no known_hosts file, one connection."""
     # Not %C: with it the path is longer than a socket's may be under a long home directory.
-    connection = _mark(f"{_login(settings)} {settings.host_key}")
+    connection = fingerprint(f"{_login(settings)} {settings.host_key}", 16)
     options = [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -181,10 +189,6 @@ def _login(settings: HostSettings) -> str:
     return f"{settings.user}@{settings.address}:{settings.port}"
 
 
-def _mark(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _home_of_ssh() -> Path:
     """The directory that `ssh` means by `%d/.ssh`: it goes by the user database, whatever HOME says."""
     return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh"
@@ -192,7 +196,7 @@ def _home_of_ssh() -> Path:
 
 def key_path(login: str) -> Path:
     """Where the private key of `login` (user@host:port) lies when it comes from the settings."""
-    return _home_of_ssh() / f"registry-{_mark(login)}.key"
+    return _home_of_ssh() / f"registry-{fingerprint(login, 16)}.key"
 
 
 def _identity_options(key: Path) -> list[str]:

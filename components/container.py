@@ -1,6 +1,5 @@
 """What every container of the stack has in common."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -91,8 +90,3 @@ def container(
 def bind(host_path: str, container_path: str, *, read_only: bool = True) -> docker.ContainerVolumeArgs:
     """A directory of the host in a container. Never a file: one that is replaced by a rename would stay the old one."""
     return docker.ContainerVolumeArgs(host_path=host_path, container_path=container_path, read_only=read_only)
-
-
-def fingerprint(text: str) -> str:
-    """A short mark of a configuration, for `ContainerArgs.config`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,6 +1,5 @@
 """The host: how it is reached, what it needs before containers can run, and the files and directories on it."""
 
-import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +7,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.connection import Command, CommandArgs, connect
+from components.connection import Command, CommandArgs, connect, size_of
 from config import Secrets, Settings
-from rendering.rootfs import TOOLS, HostFile, render, tools
+from rendering.rootfs import TOOLS, HostFile, fingerprint, render, tools
 
 # One host, one stack: the file names it. `check-host` writes and reads it.
 _CLAIM = "/var/lib/docker-registry/stack"
@@ -129,9 +128,7 @@ class Host(pulumi.ComponentResource):
     ) -> Command:
         owner = f"{name}@{self._connection.kind}"
         content = pulumi.Output.from_input(args.file).apply(lambda file: file.content)
-        # The length of a secret file is no secret; left secret, it would hide the whole command from a preview.
-        size = pulumi.Output.unsecret(content.apply(lambda text: len(text.encode())))
-        create = size.apply(lambda length: _put_file(owner, length, args))
+        create = size_of(content).apply(lambda size: _put_file(owner, size, args))
         # A host that was set up anew has no tools: destroy, which clears the way for the next up, must not need them.
         remover = f"{TOOLS}/remove-file"
         remove = f"test ! -x {remover} || {shlex.join([remover, '--for', owner, args.path])}"
@@ -189,8 +186,7 @@ class Host(pulumi.ComponentResource):
 
     def _tool(self, path: str, after: Sequence[pulumi.Resource]) -> Command:
         tool = path.rsplit("/", 1)[-1]
-        # remove-file can't be its own remover: it would be gone before the end of its run, which sh does not mind,
-        # and it is the last of its kind to go, as every other file depends on it.
+        # remove-file removes itself as well, which sh does not mind; as all other files wait for it, it goes last.
         args = FileArgs(file=render(path), path=path, mode="0755")
         return self._file(f"{self._name}-tool-{tool}", args, self._child(), after)
 
@@ -242,7 +238,7 @@ class Host(pulumi.ComponentResource):
         return True
 
 
-def _put_file(owner: str, size: int, args: FileArgs) -> str:
+def _put_file(owner: str, size: str, args: FileArgs) -> str:
     words = [
         f"{TOOLS}/put-file",
         "--for",
@@ -263,7 +259,7 @@ def _put_file(owner: str, size: int, args: FileArgs) -> str:
 
 def _revision(tool: str) -> str:
     """A mark that changes with the tool, so that a changed tool runs again."""
-    return hashlib.sha256(render(f"{TOOLS}/{tool}").content.encode()).hexdigest()[:8]
+    return fingerprint(render(f"{TOOLS}/{tool}").content, 8)
 
 
 def _yes(value: bool) -> str:

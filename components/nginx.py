@@ -8,7 +8,7 @@ import pulumi_docker as docker
 
 from components.certificate import Certificate
 from components.connection import Command
-from components.container import ContainerArgs, bind, container, fingerprint
+from components.container import ContainerArgs, bind, container
 from components.host import Directory, FileArgs, Host
 from components.images import Images
 from components.network import Network
@@ -20,7 +20,7 @@ from config.site import Site
 from config.users import Htpasswd
 from rendering.htpasswd import accounts_file
 from rendering.proxy import site_file
-from rendering.rootfs import TOOLS, HostFile, on_host, render
+from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
 _RELOAD = f"{TOOLS}/nginx-reload"
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.connection import Command, CommandArgs
-from components.container import ContainerArgs, bind, container, fingerprint
+from components.connection import Command, CommandArgs, size_of
+from components.container import ContainerArgs, bind, container
 from components.host import Directory, FileArgs, Host
 from components.images import Images
 from components.network import Network
 from components.volumes import Volumes
 from config.registry import Registry as RegistrySettings
-from rendering.rootfs import TOOLS, HostFile, render
+from rendering.rootfs import TOOLS, HostFile, fingerprint, render
 
 # Distribution reads the secret from the environment; from a file it comes by the shell, so that neither the
 # configuration nor Docker's record of the container holds it.
@@ -95,9 +95,7 @@ class Registry(pulumi.ComponentResource):
 
     def _secret(self, http_secret: pulumi.Output[str] | None, directories: Command) -> Command:
         path = f"{self._home}/http.secret"
-        size: pulumi.Input[int] = 0
-        if http_secret is not None:
-            size = pulumi.Output.unsecret(http_secret.apply(lambda secret: len(secret.encode())))
+        size = "0" if http_secret is None else size_of(http_secret)
         return self._host.command(
             f"{self._name}-http-secret",
             CommandArgs(

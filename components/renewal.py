@@ -1,6 +1,5 @@
 """The certificate's timer on the host, and the tool that says how the host is."""
 
-import hashlib
 import json
 import shlex
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from components.connection import Command, CommandArgs
 from components.host import FileArgs, Host
 from components.nginx import Nginx
 from config import Settings
-from rendering.rootfs import HostFile, render
+from rendering.rootfs import HostFile, fingerprint, render
 
 _UNIT = "docker-registry-certificate"
 _STATUS = "/usr/local/bin/registry-status"
@@ -75,7 +74,7 @@ class Renewal(pulumi.ComponentResource):
 
     def _enable(self, units: list[Command], content: str) -> Command:
         """Starts the timer at boot and now; a changed schedule counts from now on."""
-        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
+        mark = fingerprint(content, 8)
         enable = f"systemctl daemon-reload && systemctl enable -q {_UNIT}.timer && systemctl restart {_UNIT}.timer"
         traces = f"/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-{_UNIT}.timer"
         disable = f"systemctl disable -q --now {_UNIT}.timer && rm -f {traces}"

@@ -1,5 +1,6 @@
 """The tree `rootfs/` mirrors the host's own paths; this module turns a file of the tree into a file for a host."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def render(path: str, *, root: str = _DATA, **context: object) -> HostFile:
     else:
         raise FileNotFoundError(f"rootfs has no {path}")
     return HostFile(path=on_host(path, root), content=content)
+
+
+def fingerprint(text: str, length: int = 12) -> str:
+    """A short mark that changes with the text: `length` hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def on_host(path: str, root: str) -> str:
