@@ -1,5 +1,6 @@
 """Another kind of certificate is one `up`, and clients don't notice it."""
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -107,6 +108,25 @@ def test_change_drops_no_request(
     assert isinstance(served(expected).public_key(), kind.key)
     assert runs(acme.deployed.host)["nginx"] == proxy
     assert sum(server.orders() for server in servers) == sum(placed) + orders
+
+
+def test_corrected_chain_is_served(acme: AcmeRegistry) -> None:
+    """The same certificate with its issuer, which was forgotten at first, is another chain: one `up` serves it."""
+    own = Authority("A forgotten issuer")
+    leaf, key = own.issue(acme.deployed.fqdn)
+    files = {"mode": "files", "privateKey": Secret(key)}
+    acme.become({**files, "chain": leaf})
+    assert within(SERVED_SECONDS, lambda: _served_chain(acme) == [leaf])
+    acme.become({**files, "chain": leaf + own.certificate})
+    assert within(SERVED_SECONDS, lambda: _served_chain(acme) == [leaf, own.certificate])
+
+
+def _served_chain(registry: AcmeRegistry) -> list[str]:
+    """All certificates that the proxy sends, in PEM."""
+    shown = registry.deployed.host.run(
+        "openssl s_client -connect 127.0.0.1:443 -showcerts </dev/null 2>/dev/null"
+    ).stdout
+    return re.findall(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", shown, re.DOTALL)
 
 
 def _vouched_for(registry: Deployed) -> bool:
