@@ -42,6 +42,6 @@ nginx = Nginx(
     registry_ui,
     images,
 )
-renewal = Renewal("renewal", RenewalArgs(settings), host, certificate, nginx)
+renewal = Renewal("renewal", RenewalArgs(settings), host, certificate)
 
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

@@ -52,7 +52,7 @@ class Registry(pulumi.ComponentResource):
         directories = host.directories(
             f"{name}-directories",
             [Directory("0700", "root:root", self._home)],
-            pulumi.ResourceOptions(parent=self, depends_on=[volumes]),
+            pulumi.ResourceOptions(parent=self),
         )
         file = render(
             "/var/opt/docker-registry/etc/config.yml",

@@ -9,7 +9,6 @@ import pulumi
 from components.certificate import Certificate
 from components.connection import Command, CommandArgs
 from components.host import FileArgs, Host
-from components.nginx import Nginx
 from config import Settings
 from rendering.rootfs import HostFile, fingerprint, render
 
@@ -37,7 +36,6 @@ class Renewal(pulumi.ComponentResource):
         args: RenewalArgs,
         host: Host,
         certificate: Certificate,
-        nginx: Nginx,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:renewal:Renewal", name, None, opts)
@@ -59,10 +57,10 @@ class Renewal(pulumi.ComponentResource):
         service = render(f"/etc/systemd/system/{_UNIT}.service")
         timer = render(f"/etc/systemd/system/{_UNIT}.timer", renewal=settings.certificate.renewal)
         units = [self._file("service", service, facts), self._file("timer", timer, facts)]
-        enabled = self._enable(units, f"{service.content}{timer.content}")
+        self._enable(units, f"{service.content}{timer.content}")
         if not pulumi.runtime.is_dry_run():
-            done: pulumi.Output[list[str]] = pulumi.Output.all(nginx.container.id, enabled.id)
-            done.apply(lambda _: self._warn())  # type: ignore[arg-type,return-value]  # a coroutine is an Awaitable
+            # Beside the rest of the run: the status needs the certificate and the facts, and nothing that comes later.
+            facts.id.apply(lambda _: self._warn())  # type: ignore[arg-type,return-value]  # a coroutine is an Awaitable
         self.register_outputs({})
 
     def _file(self, name: str, file: HostFile, after: Command) -> Command:
@@ -72,13 +70,13 @@ class Renewal(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )
 
-    def _enable(self, units: list[Command], content: str) -> Command:
+    def _enable(self, units: list[Command], content: str) -> None:
         """Starts the timer at boot and now; a changed schedule counts from now on."""
         mark = fingerprint(content, 8)
         enable = f"systemctl daemon-reload && systemctl enable -q {_UNIT}.timer && systemctl restart {_UNIT}.timer"
         traces = f"/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-{_UNIT}.timer"
         disable = f"systemctl disable -q --now {_UNIT}.timer && rm -f {traces}"
-        return self._host.command(
+        self._host.command(
             f"{self._name}-enable",
             CommandArgs(create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"sh -c {shlex.quote(disable)}"),
             pulumi.ResourceOptions(parent=self, depends_on=units),
