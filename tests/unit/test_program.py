@@ -19,6 +19,7 @@ COMPONENTS = {
     "registry-ui": "registry:registry-ui:RegistryUi",
     "certificate": "registry:certificate:Certificate",
     "nginx": "registry:nginx:Nginx",
+    "facts": "registry:facts:Facts",
     "renewal": "registry:renewal:Renewal",
 }
 
