@@ -4,6 +4,7 @@ import pulumi
 
 from components.certificate import Certificate, CertificateArgs
 from components.facts import Facts, FactsArgs
+from components.garbage_collection import GarbageCollection, GarbageCollectionArgs
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
 from components.network import Network, NetworkArgs
@@ -44,6 +45,9 @@ nginx = Nginx(
     images,
 )
 facts = Facts("facts", FactsArgs(settings), host, certificate)
+garbage_collection = GarbageCollection(
+    "gc", GarbageCollectionArgs(settings.gc, settings.images.registry), host, registry, nginx, facts
+)
 renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
 
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

@@ -24,6 +24,9 @@ from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
 _RELOAD = f"{TOOLS}/nginx-reload"
 
+# Where the host's tools tell the proxy that they hold writes off.
+_RUN = "/run/docker-registry"
+
 
 @dataclass(frozen=True)
 class NginxArgs:
@@ -65,8 +68,11 @@ class Nginx(pulumi.ComponentResource):
         directories = host.directories(
             f"{name}-directories",
             [
-                Directory("0700", "root:root", f"{home}/{path}")
-                for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
+                *(
+                    Directory("0700", "root:root", f"{home}/{path}")
+                    for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
+                ),
+                Directory("0755", "root:root", _RUN),
             ],
             # The parents are the certificate's, which has to be there first in any case.
             pulumi.ResourceOptions(parent=self, depends_on=[certificate]),
@@ -76,6 +82,7 @@ class Nginx(pulumi.ComponentResource):
             self._accounts(directories),
             self._start(start, directories),
             self._site(certificate, directories),
+            self._run(directories),
         ]
         self.container = container(
             f"{name}-container",
@@ -116,6 +123,11 @@ class Nginx(pulumi.ComponentResource):
     def _start(self, start: HostFile, directories: Command) -> Command:
         return self._file("start", FileArgs(file=start, path=start.path, mode="0700"), directories)
 
+    def _run(self, directories: Command) -> Command:
+        """Makes the directory anew at every boot, which clears it, and with it every hold on writes."""
+        file = render("/etc/tmpfiles.d/docker-registry.conf")
+        return self._file("run", FileArgs(file=file, path=file.path, mode="0644"), directories)
+
     def _site(self, certificate: Certificate, directories: Command) -> Command:
         image = self._image.reference
         site = site_file(
@@ -148,6 +160,7 @@ def _volumes(root: str) -> list[docker.ContainerVolumeArgs]:
         bind(f"{root}/nginx/etc/conf.d", "/etc/nginx/conf.d"),
         bind(f"{root}/nginx/etc/start", "/etc/nginx/start"),
         bind(f"{root}/nginx/etc/tls", "/etc/nginx/tls"),
+        bind(_RUN, _RUN),
         bind(f"{root}/nginx/logs", "/var/log/nginx", read_only=False),
     ]
 
