@@ -52,6 +52,12 @@ def stored(host: LabHost, digest: str) -> bool:
     return host.run(["test", "-e", path], check=False).returncode == 0
 
 
+def arriving(host: LabHost, repository: str) -> bool:
+    """Whether the registry has a part of an upload into this repository."""
+    uploads = f"{STORAGE}/repositories/{repository}/_uploads"
+    return host.run(f"find {uploads} -name data -size +0 | grep -q .", check=False).returncode == 0
+
+
 @dataclass
 class Kept:
     """Images of every kind that must never be harmed: repository and reference → all digests below it."""
@@ -60,11 +66,11 @@ class Kept:
     images: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     @classmethod
-    def push(cls, registry: Deployed, repository: str) -> "Kept":
-        """A plain image, one of two platforms, an index in an index, an attached signature, and one by digest alone."""
+    def push(cls, registry: Deployed, repository: str, size: int = 400_000) -> "Kept":
+        """An image, two platforms, a nested index, a signature, a repository below; all share a layer of `size`."""
         api = Api(registry)
         kept = cls(registry)
-        base = os.urandom(400_000)
+        base = os.urandom(size)
         image = api.image(repository, "1.0", base, os.urandom(20_000))
         platforms = [api.image(repository, "", base, os.urandom(20_000)) for _ in range(2)]
         api.index(repository, "multi", platforms)

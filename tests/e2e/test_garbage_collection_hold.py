@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.clean_up import HOLD, UNIT, clean_up, held, journal, stored, within
+from tests.e2e.clean_up import HOLD, UNIT, arriving, clean_up, held, journal, stored, within
 from tests.e2e.content import MANIFEST, Api, forget
 from tests.e2e.support import Deployed
 from tests.e2e.traffic import SlowPush
@@ -88,7 +88,7 @@ def test_a_write_is_refused_after_the_password_and_a_read_is_not(deployed: Deplo
 def test_an_upload_under_way_is_waited_for(deployed: Deployed, garbage: str) -> None:
     """New writes are refused, reads go on, and nothing is removed before it has ended."""
     push = SlowPush(deployed, "hold/slow", 1_000_000)
-    assert within(10, lambda: push.under_way)
+    assert within(30, lambda: arriving(deployed.host, "hold/slow"))
     _begin(deployed)
     api = Api(deployed)
     for _ in range(6):
@@ -107,7 +107,7 @@ def test_an_upload_under_way_is_waited_for(deployed: Deployed, garbage: str) -> 
 def test_an_upload_that_takes_too_long_harms_nothing(deployed: Deployed, garbage: str) -> None:
     """The run goes on without it; the upload succeeds all the same or is refused, and can be repeated."""
     push = SlowPush(deployed, "hold/slow", 1_000_000)
-    assert within(10, lambda: push.under_way)
+    assert within(30, lambda: arriving(deployed.host, "hold/slow"))
     with _short_drain(deployed):
         run = clean_up(deployed.host)
     assert run.code == 0
