@@ -103,11 +103,6 @@ def restart_docker(host: LabHost) -> None:
     host.run(["systemctl", "restart", "docker"], timeout=120)
 
 
-def kill_docker(host: LabHost) -> None:
-    """SIGKILL to the Docker daemon; systemd starts it again."""
-    host.run(["systemctl", "kill", "--kill-who=main", "--signal=KILL", "docker"])
-
-
 def reboot(host: LabHost) -> None:
     """The host shuts down and starts again."""
     host.reboot()
