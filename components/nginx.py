@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from components.adoption import Adoption
 from components.certificate import Certificate
 from components.connection import Command
 from components.container import ContainerArgs, bind, container
@@ -53,6 +54,7 @@ class Nginx(pulumi.ComponentResource):
         args: NginxArgs,
         host: Host,
         network: Network,
+        adoption: Adoption,
         certificate: Certificate,
         registry: Registry,
         registry_ui: RegistryUi,
@@ -74,8 +76,9 @@ class Nginx(pulumi.ComponentResource):
                 ),
                 Directory("0755", "root:root", _RUN),
             ],
-            # The parents are the certificate's, which has to be there first in any case.
-            pulumi.ResourceOptions(parent=self, depends_on=[certificate]),
+            # The parents are the certificate's. A proxy that was set up by hand reads these files on every request: it
+            # has to be gone before they are changed.
+            pulumi.ResourceOptions(parent=self, depends_on=[certificate, adoption.done]),
         )
         start = render("/var/opt/nginx/etc/start/nginx-start", root=host.root)
         files = [
