@@ -1,5 +1,6 @@
 """While the clean-up runs, writes are refused in a way that clients repeat, and what is under way may end."""
 
+import base64
 import http.client
 import json
 import os
@@ -11,7 +12,7 @@ import pytest
 
 from tests.e2e.clean_up import HOLD, UNIT, arriving, clean_up, held, journal, stored, within
 from tests.e2e.content import MANIFEST, Api, forget
-from tests.e2e.support import Deployed
+from tests.e2e.support import USER, Deployed
 from tests.e2e.traffic import SlowPush
 
 pytestmark = pytest.mark.e2e
@@ -164,6 +165,4 @@ def test_two_tools_take_turns(deployed: Deployed) -> None:
 
 
 def _basic(registry: Deployed) -> str:
-    from base64 import b64encode  # noqa: PLC0415
-
-    return "Basic " + b64encode(f"alice:{registry.password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"{USER}:{registry.password}".encode()).decode()
