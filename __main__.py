@@ -6,12 +6,14 @@ from components.certificate import Certificate, CertificateArgs
 from components.facts import Facts, FactsArgs
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
+from components.logs import Logs, LogsArgs
 from components.network import Network, NetworkArgs
 from components.nginx import Nginx, NginxArgs
 from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
 from components.renewal import Renewal, RenewalArgs
+from components.status import warn_of_problems
 from components.volumes import Volumes, VolumesArgs
 from config import load
 
@@ -44,6 +46,8 @@ nginx = Nginx(
     images,
 )
 facts = Facts("facts", FactsArgs(settings), host, certificate)
+logs = Logs("logs", LogsArgs(settings.logs), host)
 renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
 
+warn_of_problems(host, after=[registry.container, registry_ui.container, nginx.container, renewal.timer])
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

@@ -6,6 +6,7 @@ from config.errors import ConfigurationError, Fault
 from config.host import Host
 from config.images import ImageReference, Images
 from config.loader import load
+from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
@@ -27,6 +28,7 @@ __all__ = [
     "Htpasswd",
     "ImageReference",
     "Images",
+    "Logs",
     "Network",
     "Nginx",
     "Registry",

@@ -107,3 +107,11 @@ CatalogLimit = Annotated[
     int, AfterValidator(_within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
 ]
 """How many repositories the user interface asks for."""
+
+Copies = Annotated[int, AfterValidator(_within(1, 1000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 1000})]
+"""How many old copies of something are kept."""
+
+WarnPercent = Annotated[
+    int, AfterValidator(_within(50, 94, "")), Field(json_schema_extra={"minimum": 50, "maximum": 94})
+]
+"""How full a file system may be before somebody is warned; from 95 on it counts as broken."""

@@ -14,6 +14,7 @@ from config.errors import SECRET, Fault, shown
 from config.faults import key_of
 from config.host import Host
 from config.images import Images
+from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
 from config.pem import covers, leaf_names
@@ -43,6 +44,7 @@ class Settings(BaseModel):
     registry: Registry = Field(default_factory=Registry)
     ui: Ui = Field(default_factory=Ui)
     nginx: Nginx = Field(default_factory=Nginx)
+    logs: Logs = Field(default_factory=Logs)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Parts:
     registry: Registry | None = None
     ui: Ui | None = None
     nginx: Nginx | None = None
+    logs: Logs | None = None
 
     def settings(self) -> Settings:
         """The whole, once every part is right."""
