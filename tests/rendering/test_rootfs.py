@@ -16,12 +16,15 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
     """What is missing here is noticed here, not on a host."""
     assert TEMPLATES == [
         "/etc/docker-registry/host.conf",
+        "/etc/logrotate.d/docker-opt",
         "/etc/systemd/system/docker-registry-certificate.timer",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",
         "/var/opt/nginx/etc/conf.d/registry.conf",
     ]
     assert "/var/opt/nginx/etc/start/nginx-start" in PLAIN
+    assert "/var/opt/nginx/etc/conf.d/log.conf" in PLAIN
+    assert "/var/opt/docker-registry/etc/registry-start" in PLAIN
     assert "/var/opt/certbot/nginx/etc/conf.d/acme.conf" in PLAIN
     assert "/etc/systemd/system/docker-registry-certificate.service" in PLAIN
 

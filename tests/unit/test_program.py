@@ -20,6 +20,7 @@ COMPONENTS = {
     "certificate": "registry:certificate:Certificate",
     "nginx": "registry:nginx:Nginx",
     "facts": "registry:facts:Facts",
+    "logs": "registry:logs:Logs",
     "renewal": "registry:renewal:Renewal",
 }
 

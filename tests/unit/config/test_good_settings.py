@@ -31,7 +31,7 @@ def test_defaults() -> None:
         },
         "site": {"fqdn": "dr.example.net", "http_port": 80, "https_port": 443, "listen_address": "0.0.0.0"},
         "users": [{"name": "alice", "password": "[secret]", "hash": None}],
-        "storage": {"root": "/var/opt", "driver": "filesystem"},
+        "storage": {"root": "/var/opt", "driver": "filesystem", "warn_percent": 85},
         "network": {"name": "registry", "subnet": "100.127.255.0/24"},
         "images": {
             "nginx": "nginx:1.28.0",
@@ -71,6 +71,7 @@ def test_defaults() -> None:
             "read_timeout": 900,
             "realm": "Registry realm",
         },
+        "logs": {"max_size": "30M", "keep": 5},
     }
 
 
