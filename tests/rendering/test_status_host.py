@@ -234,7 +234,7 @@ def test_there_is_no_such_directory(host: Host) -> None:
 @pytest.mark.parametrize("name", ["docker-registry-gc", "logrotate"])
 def test_a_timer_that_does_not_run(name: str, timer: dict[str, str], state: str, host: Host) -> None:
     """Or whose last run failed: somebody should look."""
-    host.timer(name, **timer)  # type: ignore[arg-type]
+    host.timer(name, **timer)
     code, found = host.all()
     states = {entry["name"]: entry["state"] for entry in found["timers"]}
     assert states == {"docker-registry-certificate": "ok", "docker-registry-gc": "ok", "logrotate": "ok"} | {
@@ -286,6 +286,6 @@ def test_a_strange_reason_is_still_json(text: str, host: Host) -> None:
     host.held_off(text, 0)
     code, found = host.all()
     assert code == 0
-    assert found["writes"]["reason"] == text.split("\n")[0].replace("\t", "?").replace("\x01", "?").replace(
+    assert found["writes"]["reason"] == text.split("\n", maxsplit=1)[0].replace("\t", "?").replace("\x01", "?").replace(
         "\xe4", "??"
     )
