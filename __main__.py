@@ -52,5 +52,7 @@ facts = Facts("facts", FactsArgs(settings), host, certificate)
 logs = Logs("logs", LogsArgs(settings.logs), host)
 renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
 
-warn_of_problems(host, after=[registry.container, registry_ui.container, nginx.container, renewal.timer])
+warn_of_problems(
+    host, facts=facts.written, after=[registry.container, registry_ui.container, nginx.container, renewal.timer]
+)
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

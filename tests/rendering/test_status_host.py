@@ -24,7 +24,7 @@ MEGABYTE = 1048576
 _DOCKER = """
 case "$1" in
     ps) cat {root}/docker-ps ;;
-    image) echo 'nginx:1.28.0 other:2 ' ;;
+    image) for id; do case $id in sha256:aa*) echo "$id|nginx:1.28.0 other:2 " ;; sha256:*) echo "$id|" ;; esac; done ;;
     network) cat {root}/docker-network ;;
 esac
 """
@@ -63,7 +63,8 @@ class Host(CertificateHost):
     def containers(self, **changes: tuple[str, str] | None) -> None:
         """What Docker says of each container: state and status; None is for one that is not there."""
         found = {name: changes.get(name.replace("-", "_"), ("running", WELL)) for name in CONTAINERS}
-        lines = [f"{name}|{pair[0]}|{pair[1]}|sha256:{name}\n" for name, pair in found.items() if pair]
+        ids = dict(zip(CONTAINERS, ("sha256:aa", "sha256:bb", "example.net/ui:2"), strict=True))
+        lines = [f"{name}|{pair[0]}|{pair[1]}|{ids[name]}\n" for name, pair in found.items() if pair]
         self.path("/docker-ps").write_text("".join(lines))
 
     def network(self, subnet: str | None) -> None:
@@ -124,7 +125,9 @@ def test_all_is_well(host: Host) -> None:
     things = [thing for key in concerns for thing in (found[key] if isinstance(found[key], list) else [found[key]])]
     assert [thing["state"] for thing in things] == ["ok"] * 11
     assert [container["name"] for container in found["containers"]] == list(CONTAINERS)
-    assert found["containers"][0]["image"] == "nginx:1.28.0 other:2"
+    # One with two names, one that has lost its name, and one that was made by its name.
+    images = ["nginx:1.28.0 other:2", "", "example.net/ui:2"]
+    assert [container["image"] for container in found["containers"]] == images
     assert found["disk"][0]["freeBytes"] == 7 * MEGABYTE
 
 
