@@ -12,6 +12,7 @@ from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
 from components.renewal import Renewal, RenewalArgs
+from components.retention import Retention, RetentionArgs
 from components.volumes import Volumes, VolumesArgs
 from config import load
 
@@ -45,5 +46,6 @@ nginx = Nginx(
 )
 facts = Facts("facts", FactsArgs(settings), host, certificate)
 renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
+retention = Retention("retention", RetentionArgs(settings.retention), host, facts, images)
 
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

@@ -43,6 +43,8 @@ class Facts(pulumi.ComponentResource):
             site=settings.site,
             certificate=settings.certificate,
             images=settings.images,
+            network=settings.network,
+            retention=settings.retention,
         )
         self.written = host.file(
             f"{name}-file",
