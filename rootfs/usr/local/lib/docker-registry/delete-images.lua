@@ -31,9 +31,7 @@ local function reason(err)
     local text = tostring(err):gsub("^<string>:%d+: ", ""):gsub("%s+$", "")
     local status, code = text:match("%[http (%d+)%]"), text:match('"code":%s*"([A-Z_]+)"')
     if not EXIT[code] then code = BY_STATUS[status] end
-    if not code and (text:find("authentication", 1, true) or text:find("challenge", 1, true)) then
-        code = "UNAUTHORIZED"
-    end
+    if not code and (text:find("unauthorized", 1, true) or text:find("challenge", 1, true)) then code = "UNAUTHORIZED" end
     if not code and not status and (text:find("dial ", 1, true) or text:find('https?://')) then code = "UNREACHABLE" end
     return { code = code or "FAILED", text = text:match('"message":%s*"([^"]*)"') or text }
 end
