@@ -163,5 +163,7 @@ def pushed(host: LabHost, days: Mapping[str, float]) -> None:
     lines = []
     for name, ago in days.items():
         repository, _, tag = name.rpartition(":")
-        lines.append(f"touch -d @{time.time() - ago * 86400:.3f} {store}/{repository}/_manifests/tags/{tag}/current/link")
+        lines.append(
+            f"touch -d @{time.time() - ago * 86400:.3f} {store}/{repository}/_manifests/tags/{tag}/current/link"
+        )
     host.run("set -e\n" + "\n".join(lines))

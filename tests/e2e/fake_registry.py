@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_DELETE = do_PUT = do_POST = do_PATCH = _serve
+    do_GET = do_HEAD = do_DELETE = do_PUT = do_POST = do_PATCH = _serve  # noqa: N815 - the names that the server looks for
 
     def log_message(self, *_: object) -> None:
         """Not on the terminal."""
