@@ -142,7 +142,7 @@ class Repository:
 
     def _ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+    ) -> tuple[int, bytes, Mapping[str, str]]:
         if self._connection is None:
             context = ssl.create_default_context(cafile=str(self.deployed.ca))
             context.check_hostname = False
@@ -154,7 +154,7 @@ class Repository:
         named = {"Authorization": f"Basic {account}", "Host": self.deployed.fqdn, **(headers or {})}
         self._connection.request(method, whole, body=body or None, headers=named)
         answer = self._connection.getresponse()
-        return answer.status, answer.read(), answer.headers
+        return answer.status, answer.read(), dict(answer.getheaders())
 
 
 def pushed(host: LabHost, days: Mapping[str, float]) -> None:

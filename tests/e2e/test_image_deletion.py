@@ -196,6 +196,9 @@ def test_a_clean_up_is_waited_for(registry: Deployed, repository: Repository) ->
 def test_it_works_from_elsewhere(registry: Deployed, repository: Repository, client: Client, with_regbot: bool) -> None:
     """With the account and the trust that Docker has there: by regbot's image, or by regbot where it is installed."""
     elsewhere = Elsewhere(registry, client.host, with_regbot)
+    named = f"{registry.host.address} {registry.fqdn}"
+    # Docker's containers know the names of the machine's own file; that of the lab's network they don't.
+    client.host.run(f"grep -qx '{named}' /etc/hosts || echo '{named}' >>/etc/hosts")
     one = repository.push(image(f"one {with_regbot}"), "a", "b")
     done = elsewhere.remove(f"{repository.name}:a")
     assert done.returncode == 0, done.stderr
