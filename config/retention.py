@@ -32,7 +32,7 @@ def _tags(value: str) -> str:
 
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise refused("at least one pattern of repository names, for example [team/*]")
+        raise refused("at least one pattern of repository names, for example [team/*]", found="none")
     return value
 
 
@@ -46,7 +46,9 @@ Tags = Annotated[str, AfterValidator(_tags)]
 class Policy(Concern):
     """What is kept of some repositories. Without `keepLast` and `keepDays`, all that is not dropped by a pattern."""
 
-    repositories: Annotated[tuple[Repositories, ...], AfterValidator(_some)] = Field(default=(), validate_default=True)
+    repositories: Annotated[tuple[Repositories, ...], AfterValidator(_some)] = Field(
+        default=(), validate_default=True, strict=False
+    )
     """Patterns of the repositories that this is for: `*` and `?` stay within one part of a path, `**` doesn't;
     `**` alone is all."""
 
@@ -56,10 +58,10 @@ class Policy(Concern):
     keep_days: LongDays | None = Field(default=None, examples=[30])
     """Days for which a tag is kept after it was last pushed. With `keepLast`, one of both is enough."""
 
-    keep: tuple[Tags, ...] = ()
+    keep: tuple[Tags, ...] = Field(default=(), strict=False)
     """Patterns of tags that are kept, whatever else is set."""
 
-    drop: tuple[Tags, ...] = ()
+    drop: tuple[Tags, ...] = Field(default=(), strict=False)
     """Patterns of tags that are dropped at once, unless `keep` or `protected` fits too."""
 
 
@@ -78,8 +80,8 @@ class Retention(Concern):
     random_delay: Delay = Field(default="0s", examples=["10m"])
     """Each run begins later by a random time of up to this; hours, minutes and seconds, `0s` for none."""
 
-    protected: tuple[Tags, ...] = ()
+    protected: tuple[Tags, ...] = Field(default=(), strict=False)
     """Patterns of tags that are never dropped, in any repository."""
 
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[Policy, ...] = Field(default=(), strict=False)
     """Ordered: the first that fits a repository is its only one."""

@@ -10,7 +10,9 @@ import pytest
 
 from config.certificate import Certificate
 from config.images import Images
+from config.network import Network
 from config.renewal import Renewal
+from config.retention import Retention
 from config.site import Site
 from rendering.rootfs import TREE, HostFile, render
 from tests.rendering.sites import site_of
@@ -28,6 +30,8 @@ def _facts(certificate: Certificate, root: str = "/var/opt") -> HostFile:
         site=Site(fqdn="dr.example.net"),
         certificate=certificate,
         images=Images(),
+        network=Network(),
+        retention=Retention(),
     )
 
 

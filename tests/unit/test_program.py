@@ -21,6 +21,7 @@ COMPONENTS = {
     "nginx": "registry:nginx:Nginx",
     "facts": "registry:facts:Facts",
     "renewal": "registry:renewal:Renewal",
+    "retention": "registry:retention:Retention",
 }
 
 
@@ -141,6 +142,11 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
         elif command.name == "renewal-enable":
             assert (
                 "disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
+                in deletes
+            )
+        elif command.name == "retention-enable":
+            assert (
+                "disable -q --now docker-registry-retention.timer && rm -f /var/lib/docker-registry/retention"
                 in deletes
             )
         elif deletes:

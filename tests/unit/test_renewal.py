@@ -24,6 +24,9 @@ def test_the_host_learns_what_its_tools_need(preview: bool) -> None:
         "certificate_warn_days=3",
         "nginx_image=nginx:1.28.0",
         "certbot_image=certbot/certbot:v5.1.0",
+        "regbot_image=regclient/regbot:v0.11.7",
+        "network=registry",
+        "retention_mode=on",
         "chain_path=",
         "private_key_path=",
     ]

@@ -238,10 +238,10 @@ SERVICES = [
         "text without quotes, backslash or $, for example Registry realm"),
     bad("nginx", "realm", "", '""', "one line of text that is not empty, for example Registry realm"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx "
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx "
         "(did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx"),
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx"),
 ]  # fmt: skip
 
 PLAIN = [

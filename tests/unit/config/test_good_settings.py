@@ -38,6 +38,7 @@ def test_defaults() -> None:
             "registry": "registry:3.1.2",
             "ui": "joxit/docker-registry-ui:2.6.0",
             "certbot": "certbot/certbot:v5.1.0",
+            "regbot": "regclient/regbot:v0.11.7",
         },
         "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
         "certificate": {
@@ -56,6 +57,13 @@ def test_defaults() -> None:
             "log_level": "info",
             "upload_purging": {"enabled": True, "age": "168h", "interval": "24h"},
             "http_secret": None,
+        },
+        "retention": {
+            "mode": "off",
+            "schedule": "*-*-* 04:31:00",
+            "random_delay": "0s",
+            "protected": [],
+            "policies": [],
         },
         "ui": {
             "title": "Docker registry",
