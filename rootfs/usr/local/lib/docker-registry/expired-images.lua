@@ -50,9 +50,8 @@ local function expired(found, policy, pushed, now)
     end
     if not policy.keepLast and not policy.keepDays then return tags end
     for rank, name in ipairs(by_age(found, policy, pushed)) do
-        local days = (now - pushed[name]) / DAY
-        if rank > (policy.keepLast or 0) and days >= (policy.keepDays or 0) then
-            tags[name] = ("pushed %d days ago, number %d"):format(math.floor(days), rank)
+        if rank > (policy.keepLast or 0) and now - pushed[name] >= (policy.keepDays or 0) * DAY then
+            tags[name] = ("pushed %s, number %d"):format(os.date("!%Y-%m-%d", pushed[name]), rank)
         end
     end
     return tags

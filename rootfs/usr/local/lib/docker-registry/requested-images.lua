@@ -33,7 +33,8 @@ local function wish_digest(wishes, digest)
     local ok, err = pcall(digest_of, wishes.found.name .. "@" .. digest)
     if not ok then
         local why = reason(err)
-        return refuse(why.code, ("%s@%s: %s"):format(wishes.found.name, digest, why.text))
+        local text = why.code == "MANIFEST_UNKNOWN" and "there is no such manifest" or why.text
+        return refuse(why.code, ("%s@%s: %s"):format(wishes.found.name, digest, text))
     end
     visit(wishes.found, digest)
     wishes.digests[#wishes.digests + 1] = digest
