@@ -127,3 +127,34 @@ def test_retention_finds_the_repositories_of_all_pages(registry: FakeRegistry) -
         registry.push(name, ONE, "a", "b")
     done = registry.drop(KEEP_ONE, [f"{n} {name} {tag}" for name in names for n, tag in ((1, "a"), (2, "b"))], dry=True)
     assert done.stdout.splitlines()[-1] == "230 tags and 0 manifests of 230 repositories"
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_a_run_that_was_cut_off_is_finished_by_the_next(registry: FakeRegistry, number: int) -> None:
+    """Wherever it was: what is there in between is whole, and nothing is attached to what is gone."""
+    part, shared = image("part"), image("shared")
+    multi = registry.push("team/app", index(part, shared), "multi")
+    registry.push("team/app", image("signature"), multi.attached_tag(".sig"))
+    registry.push("team/app", shared, "d")
+    times = [f"{n} team/app {tag}" for n, tag in enumerate(("a", "multi", "b", "c", "d"))]
+    deletions = 0
+
+    def cut_off(request: str) -> None:
+        nonlocal deletions
+        deletions += request.startswith("DELETE")
+        if deletions > number:
+            registry.refuse["DELETE"] = 503
+
+    registry.before = cut_off
+    assert registry.drop(KEEP_ONE, times).returncode == 12
+    tags, manifests = registry.tags["team/app"], registry.manifests["team/app"]
+    assert set(tags.values()) <= set(manifests)
+    assert multi.digest not in manifests or {part.digest, shared.digest} <= set(manifests)
+    assert multi.attached_tag(".sig") not in tags or multi.digest in manifests
+    assert tags["d"] == shared.digest
+
+    registry.before = lambda _: None
+    registry.refuse.clear()
+    done = registry.drop(KEEP_ONE, times)
+    assert done.returncode == 0, done.stderr
+    assert tags == {"d": shared.digest}

@@ -1,24 +1,16 @@
-"""Deleting images, on the host and from elsewhere, with either generation of the registry."""
+"""Which images go by tag, by digest and by pattern, and which stay, with either generation of the registry."""
 
-import base64
-import json
-import shlex
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.artifacts import DOCKER_IMAGE, DOCKER_LIST, IMAGE, INDEX, Repository, image, index
+from tests.e2e.deleting import remove
 from tests.e2e.support import Deployed
-from tests.lab import gotools
-from tests.lab.clients import Client
-from tests.lab.docker import docker
-from tests.lab.host import LabHost
-from tests.lab.stack import Result
 
 pytestmark = pytest.mark.e2e
 
-ABSENT = "sha256:" + "0" * 64
-TOOL = "docker-repository-rmi"
+DEFAULT = "3.1.2"
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +21,10 @@ def restored(deployed: Deployed) -> Iterator[Deployed]:
     deployed.stack.up()
 
 
-@pytest.fixture(scope="module", params=["3.1.2", "2.8.3"])
+@pytest.fixture(scope="module", params=[DEFAULT, "2.8.3"])
 def registry(restored: Deployed, request: pytest.FixtureRequest) -> Deployed:
     """It, with each generation of Distribution. The older can't delete a tag alone."""
-    if f":{request.param}" != ":3.1.2":
+    if request.param != DEFAULT:
         restored.stack.configure({**restored.settings, "images": {"registry": f"registry:{request.param}"}})
         restored.stack.up()
     return restored
@@ -43,11 +35,6 @@ def repository(registry: Deployed, request: pytest.FixtureRequest) -> Repository
     """A repository of the test's own."""
     name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")
     return Repository(registry, f"rmi/{name}")
-
-
-def remove(where: Deployed, *words: str, yes: bool = True) -> Result:
-    """Run the tool on the host, without a terminal."""
-    return where.host.run([TOOL, *(["--yes"] if yes else []), *words], check=False)
 
 
 def test_a_tag_goes_alone_while_its_image_has_another(registry: Deployed, repository: Repository) -> None:
@@ -140,106 +127,6 @@ def test_a_pattern_takes_what_it_fits_and_a_dry_run_nothing(registry: Deployed, 
     assert deeper.tags() == {"pr-1", "pr-2", "main"}
     assert remove(registry, f"{repository.name}/**:pr-*").returncode == 0
     assert deeper.tags() == {"main"}
-
-
-def test_each_error_has_its_exit_code_and_nothing_is_deleted(registry: Deployed, repository: Repository) -> None:
-    """All or nothing, whatever else was asked for."""
-    repository.push(image("one"), "a")
-    here = f"{repository.name}:a"
-    expected = {
-        f"{repository.name}:nope": (4, "MANIFEST_UNKNOWN"),
-        f"{repository.name}@{ABSENT}": (4, "MANIFEST_UNKNOWN"),
-        "rmi/nowhere:a": (5, "NAME_UNKNOWN"),
-        "rmi/nowhere-*:a": (6, "UNMATCHED"),
-        f"{repository.name}:pr-*": (6, "UNMATCHED"),
-        repository.name: (2, "docker-repository-rmi"),
-        "--no-such-option": (2, "docker-repository-rmi"),
-        "$(touch /run/owned):a": (2, "docker-repository-rmi"),
-    }
-    found = {}
-    for wrong in expected:
-        done = remove(registry, *([wrong, here] if wrong.startswith("-") else [here, wrong]))
-        found[wrong] = (done.returncode, done.stderr.split(":")[0])
-    assert found == expected
-    assert registry.host.run(["test", "-e", "/run/owned"], check=False).returncode == 1
-    assert repository.tags() == {"a"}
-
-
-def test_somebody_is_asked_and_must_agree(registry: Deployed, repository: Repository) -> None:
-    """On a terminal; without one nothing is deleted."""
-    repository.push(image("one"), "a")
-    here = f"{repository.name}:a"
-    assert remove(registry, here, yes=False).returncode == 3
-    command = ["script", "-qec", shlex.join([TOOL, here]), "/dev/null"]
-    no = registry.host.run(command, stdin="n\n", check=False)
-    assert (no.returncode, "Delete these?" in no.stdout) == (3, True)
-    assert repository.tags() == {"a"}
-    yes = registry.host.run(command, stdin="y\n", check=False)
-    assert yes.returncode == 0, yes.stdout
-    assert repository.tags() == set()
-
-
-def test_a_clean_up_is_waited_for(registry: Deployed, repository: Repository) -> None:
-    """It has the same lock; a dry run needs none."""
-    repository.push(image("one"), "a")
-    here = f"{repository.name}:a"
-    registry.host.run("mkdir -p /run/docker-registry; flock /run/docker-registry/lock sleep 15 >/dev/null 2>&1 &")
-    busy = remove(registry, "--wait", "1", here)
-    assert (busy.returncode, busy.stderr.split(":")[0]) == (16, "BUSY")
-    assert repository.tags() == {"a"}
-    assert remove(registry, "--dry-run", here).returncode == 0
-    assert remove(registry, here).returncode == 0
-    assert repository.tags() == set()
-
-
-@pytest.mark.parametrize("with_regbot", [False, True], ids=["docker", "regbot"])
-def test_it_works_from_elsewhere(registry: Deployed, repository: Repository, client: Client, with_regbot: bool) -> None:
-    """With the account and the trust that Docker has there: by regbot's image, or by regbot where it is installed."""
-    elsewhere = Elsewhere(registry, client.host, with_regbot)
-    named = f"{registry.host.address} {registry.fqdn}"
-    # Docker's containers know the names of the machine's own file; that of the lab's network they don't.
-    client.host.run(f"grep -qx '{named}' /etc/hosts || echo '{named}' >>/etc/hosts")
-    one = repository.push(image(f"one {with_regbot}"), "a", "b")
-    done = elsewhere.remove(f"{repository.name}:a")
-    assert done.returncode == 0, done.stderr
-    assert repository.tags() == {"b"}
-    assert repository.has(one)
-    assert elsewhere.remove(f"{repository.name}:nope").returncode == 4
-    assert elsewhere.remove(f"{repository.name}:b", password="wrong").returncode == 10
-    if with_regbot:
-        assert elsewhere.remove(f"{repository.name}:b", registry="unknown.example.net").returncode == 13
-    assert repository.tags() == {"b"}
-
-
-class Elsewhere:
-    """A machine that isn't the registry's, with the tool in a folder of its own."""
-
-    def __init__(self, where: Deployed, host: LabHost, with_regbot: bool) -> None:
-        self._where, self._host = where, host
-        self._folder = "/opt/registry-tools"
-        for path in (
-            "bin/docker-repository-rmi",
-            *(f"lib/docker-registry/{part}-images.lua" for part in ("delete", "requested")),
-        ):
-            content = where.host.get_file(f"/usr/local/{path}")
-            host.put_file(f"{self._folder}/{path.rpartition('/')[2]}", content, 0o755)
-        self._path = "/usr/sbin:/usr/bin:/sbin:/bin"
-        if with_regbot:
-            docker("cp", str(gotools.build("regbot")), f"{host.container}:{self._folder}/regbot")
-            self._path = f"{self._folder}:{self._path}"
-
-    def remove(self, image_name: str, password: str = "", registry: str = "") -> Result:
-        """Run it; a `password` other than that of docker login is only for this."""
-        account = "/root/.docker"
-        if password:
-            account = f"{self._folder}/account"
-            auth = base64.b64encode(f"alice:{password}".encode()).decode()
-            self._host.put_file(
-                f"{account}/config.json", json.dumps({"auths": {self._where.fqdn: {"auth": auth}}}), 0o600
-            )
-        variables = f"PATH={self._path} HOME=/root DOCKER_CONFIG={account}"
-        words = ["--yes", "--registry", registry or self._where.fqdn, image_name]
-        return self._host.run(f"{variables} {shlex.join([f'{self._folder}/{TOOL}', *words])}", check=False)
 
 
 def test_a_registry_without_deletion_says_so_and_loses_no_tag(restored: Deployed) -> None:
