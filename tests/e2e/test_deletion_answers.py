@@ -70,6 +70,16 @@ def test_an_index_that_lacks_a_part_stops_all(registry: FakeRegistry) -> None:
     assert whole.digest in registry.manifests["team/app"]
 
 
+def test_a_refused_deletion_of_a_tag_that_can_t_be_read_changes_nothing(registry: FakeRegistry) -> None:
+    """No placeholder is pushed over it either, also where there is nothing else to ask by."""
+    whole = registry.push("broken", index(image("x"), image("y")), "multi")
+    del registry.manifests["broken"][image("y").digest]
+    registry.refuse["DELETE"] = 405
+    assert registry.remove("broken:multi").returncode == 9
+    assert registry.tags["broken"] == {"multi": whole.digest}
+    assert registry.writes() == []
+
+
 def test_a_tag_that_moves_meanwhile_is_kept(registry: FakeRegistry) -> None:
     """It was another image that was to go."""
 

@@ -72,7 +72,7 @@ def test_an_unknown_path_is_an_error(path: str) -> None:
 
 
 def test_the_tools_are_all_there_and_can_be_run() -> None:
-    """In one directory of the host, or where people's commands are; executable in the tree too, but for regbot's parts."""
+    """In one directory, or where people's commands are; executable in the tree too, but for regbot's parts."""
     assert [tool for tool in PLAIN if tool.startswith((TOOLS, "/usr/local/bin/"))] == tools()
     for tool in tools():
         assert tool.endswith(".lua") or (TREE / tool.lstrip("/")).stat().st_mode & 0o111, tool

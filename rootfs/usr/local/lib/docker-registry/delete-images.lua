@@ -1,8 +1,6 @@
 -- Reads repositories, works out what a deletion entails, and deletes. regbot (https://regclient.org) runs this text, and
 -- supplies `tag`, `manifest` and `repo`; a table `job` stands before it, and after it what decides which tags go:
--- requested-images.lua or expired-images.lua. Of `job`, this part reads
---   registry  HOST or HOST:PORT
---   dry       true: say what would go, delete nothing
+-- requested-images.lua or expired-images.lua. Of `job`, this part reads `registry`, which is HOST or HOST:PORT.
 --
 -- The rule behind all of it: a manifest that a kept tag leads to, itself or through an index, is never deleted.
 
@@ -194,10 +192,12 @@ end
 -- Fails when the registry takes no deletions here, which a manifest that isn't there tells. When the deletion of a tag
 -- is refused, regbot pushes a placeholder over it, to delete that by digest: refused again, the tag would be lost.
 local function ask_first(found)
-    for _, name in ipairs(sorted(found.digests)) do
-        local absent = manifest.getList(at(found.name .. ":" .. name))
-        local descriptor = absent.config
-        if absent.manifests then descriptor = absent.manifests[1] end
+    local names = sorted(found.digests)
+    for _, name in ipairs(sorted(found.broken)) do names[#names + 1] = name end
+    for _, name in ipairs(names) do
+        local readable, absent = pcall(manifest.getList, at(found.name .. ":" .. name))
+        local descriptor = readable and absent.config
+        if readable and absent.manifests then descriptor = absent.manifests[1] end
         if type(descriptor) == "table" then
             descriptor.size = descriptor.size + 1
             absent = absent:export()

@@ -1,4 +1,5 @@
 -- Applies the policies of retention; registry-retention runs it after delete-images.lua. It reads of `job`
+--   dry        true: say what would go, and delete nothing
 --   retention  the policies, as /etc/docker-registry/retention.lua has them
 --   pushed     when each tag was pushed: lines of SECONDS REPOSITORY TAG
 --

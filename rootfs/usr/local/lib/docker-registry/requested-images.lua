@@ -1,5 +1,6 @@
 -- Deletes the images that somebody asks for; docker-repository-rmi runs it after delete-images.lua. It reads of `job`
 --   requests  NAME:TAG or NAME@DIGEST, both with globs before a tag
+--   dry       true: say what would go, and delete nothing
 --   all_tags  true: a digest takes the tags along that it has
 --   shown     the plan that was agreed to; when another one follows by now, nothing is deleted
 
