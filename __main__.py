@@ -14,6 +14,7 @@ from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
 from components.renewal import Renewal, RenewalArgs
+from components.retention import Retention, RetentionArgs
 from components.status import warn_of_problems
 from components.volumes import Volumes, VolumesArgs
 from config import load
@@ -51,8 +52,11 @@ nginx = Nginx(
 facts = Facts("facts", FactsArgs(settings), host, certificate)
 logs = Logs("logs", LogsArgs(settings.logs), host)
 renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
+retention = Retention("retention", RetentionArgs(settings.retention), host, facts, images)
 
 warn_of_problems(
-    host, facts=facts.written, after=[registry.container, registry_ui.container, nginx.container, renewal.timer]
+    host,
+    facts=facts.written,
+    after=[registry.container, registry_ui.container, nginx.container, renewal.timer, *retention.timers],
 )
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

@@ -45,6 +45,7 @@ class Facts(pulumi.ComponentResource):
             images=settings.images,
             network=settings.network,
             storage=settings.storage,
+            retention=settings.retention,
         )
         self.written = host.file(
             f"{name}-file",

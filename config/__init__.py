@@ -11,6 +11,7 @@ from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
 from config.renewal import Renewal
+from config.retention import Policy, Retention
 from config.secrets import Credential, Secrets
 from config.settings import Settings
 from config.site import Site
@@ -31,8 +32,10 @@ __all__ = [
     "Logs",
     "Network",
     "Nginx",
+    "Policy",
     "Registry",
     "Renewal",
+    "Retention",
     "Secrets",
     "Settings",
     "Site",

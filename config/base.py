@@ -100,6 +100,16 @@ Days = Annotated[
 ]
 """A duration of up to 90 days, which is as long as most certificates live."""
 
+LongDays = Annotated[
+    int, AfterValidator(_within(1, 36500, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 36500})
+]
+"""A duration of up to a century, in days."""
+
+HowMany = Annotated[
+    int, AfterValidator(_within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
+]
+"""How many of something are kept."""
+
 BcryptCost = Annotated[int, AfterValidator(_within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
 """The base-2 logarithm of bcrypt's rounds."""
 

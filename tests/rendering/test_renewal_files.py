@@ -12,6 +12,7 @@ from config.certificate import Certificate
 from config.images import Images
 from config.network import Network
 from config.renewal import Renewal
+from config.retention import Retention
 from config.site import Site
 from config.storage import Storage
 from rendering.rootfs import TREE, HostFile, render
@@ -32,6 +33,7 @@ def _facts(certificate: Certificate, root: str = "/var/opt") -> HostFile:
         images=Images(),
         network=Network(name="images"),
         storage=Storage(warn_percent=70),
+        retention=Retention(),
     )
 
 

@@ -97,7 +97,13 @@ VARIANTS: dict[str, Stack] = {
             },
             "renewal": {"schedule": "Tue *-*-* 00:00:00", "randomDelay": "30m"},
             "warnDays": 3,
-        }
+        },
+        "retention": {
+            "mode": "on",
+            "schedule": "Sun 03:00",
+            "randomDelay": "10m",
+            "policies": [{"repositories": ["**"], "keepLast": 5}],
+        },
     },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},

@@ -23,6 +23,7 @@ COMPONENTS = {
     "facts": "registry:facts:Facts",
     "logs": "registry:logs:Logs",
     "renewal": "registry:renewal:Renewal",
+    "retention": "registry:retention:Retention",
 }
 
 
@@ -143,6 +144,11 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
         elif command.name == "renewal-enable":
             assert (
                 "disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
+                in deletes
+            )
+        elif command.name == "retention-enable":
+            assert (
+                "disable -q --now docker-registry-retention.timer && rm -f /var/lib/docker-registry/retention"
                 in deletes
             )
         elif deletes:

@@ -85,9 +85,11 @@ HOST = [
         "the name of a time zone, not a path, for example Europe/Vienna"),
     bad("host", "timeZone", "Mars Base", '"Mars Base"', "a time zone of the IANA database, for example Europe/Vienna"),
     bad("host", "adress", "dr.example.net", "an unknown setting",
-        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone (did you mean address?)"),
+        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone, adopt "
+        "(did you mean address?)"),
     bad("host", "host_key", "x", "an unknown setting",
-        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone (did you mean hostKey?)"),
+        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone, adopt "
+        "(did you mean hostKey?)"),
 ]  # fmt: skip
 
 SITE = [
@@ -246,10 +248,11 @@ SERVICES = [
     bad("storage", "warnPercent", 49, "49", "a whole number from 50 to 94"),
     bad("storage", "warnPercent", 95, "95", "a whole number from 50 to 94"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx, logs "
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, logs "
         "(did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx, logs"),
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
+        "logs"),
 ]  # fmt: skip
 
 PLAIN = [

@@ -28,6 +28,7 @@ def test_defaults() -> None:
             "private_key": None,
             "install_packages": True,
             "time_zone": "Etc/UTC",
+            "adopt": False,
         },
         "site": {"fqdn": "dr.example.net", "http_port": 80, "https_port": 443, "listen_address": "0.0.0.0"},
         "users": [{"name": "alice", "password": "[secret]", "hash": None}],
@@ -38,6 +39,7 @@ def test_defaults() -> None:
             "registry": "registry:3.1.2",
             "ui": "joxit/docker-registry-ui:2.6.0",
             "certbot": "certbot/certbot:v5.1.0",
+            "regbot": "regclient/regbot:v0.11.7",
         },
         "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
         "certificate": {
@@ -56,6 +58,13 @@ def test_defaults() -> None:
             "log_level": "info",
             "upload_purging": {"enabled": True, "age": "168h", "interval": "24h"},
             "http_secret": None,
+        },
+        "retention": {
+            "mode": "off",
+            "schedule": "*-*-* 04:31:00",
+            "random_delay": "0s",
+            "protected": [],
+            "policies": [],
         },
         "ui": {
             "title": "Docker registry",
