@@ -28,7 +28,6 @@ def test_the_host_learns_what_its_tools_need(preview: bool) -> None:
         "retention_mode=on",
         "chain_path=",
         "private_key_path=",
-        "network=registry",
         "warn_percent=85",
     ]
 
