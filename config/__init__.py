@@ -3,6 +3,7 @@
 from config.acme import Acme
 from config.certificate import Certificate
 from config.errors import ConfigurationError, Fault
+from config.gc import GarbageCollection
 from config.host import Host
 from config.images import ImageReference, Images
 from config.loader import load
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigurationError",
     "Credential",
     "Fault",
+    "GarbageCollection",
     "Host",
     "Htpasswd",
     "ImageReference",

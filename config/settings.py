@@ -12,6 +12,7 @@ from config.certificate import Certificate
 from config.environment import attached_networks
 from config.errors import SECRET, Fault, shown
 from config.faults import key_of
+from config.gc import GarbageCollection, collects_safely
 from config.host import Host
 from config.images import Images
 from config.logs import Logs
@@ -47,6 +48,7 @@ class Settings(BaseModel):
     ui: Ui = Field(default_factory=Ui)
     nginx: Nginx = Field(default_factory=Nginx)
     logs: Logs = Field(default_factory=Logs)
+    gc: GarbageCollection = Field(default_factory=GarbageCollection)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Parts:
     ui: Ui | None = None
     nginx: Nginx | None = None
     logs: Logs | None = None
+    gc: GarbageCollection | None = None
 
     def settings(self) -> Settings:
         """The whole, once every part is right."""
@@ -92,6 +95,8 @@ def contradictions(parts: Parts) -> Iterator[Fault]:
         yield from _catalog(parts.images, parts.ui)
     if parts.certificate and parts.nginx:
         yield from _hsts(parts.certificate, parts.nginx)
+    if parts.images and parts.gc:
+        yield from _untagged(parts.images, parts.gc)
 
 
 def _ports(host: Host, site: Site) -> Iterator[Fault]:
@@ -176,3 +181,9 @@ def _hsts(certificate: Certificate, nginx: Nginx) -> Iterator[Fault]:
     if nginx.hsts and certificate.mode == "self-signed":
         expected = "false, because certificate.mode is self-signed: browsers would lock everybody out"
         yield Fault(key_of("nginx", ("hsts",)), "true", expected)
+
+
+def _untagged(images: Images, gc: GarbageCollection) -> Iterator[Fault]:
+    if gc.delete_untagged and not collects_safely(images.registry):
+        expected = f"false, because {images.registry} would remove the platforms of tagged images too"
+        yield Fault(key_of("gc", ("deleteUntagged",)), "true", expected)

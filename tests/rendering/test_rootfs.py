@@ -15,11 +15,13 @@ TEMPLATES = sorted(f"/{path.relative_to(TREE)}".removesuffix(".j2") for path in 
 def test_the_tree_has_the_files_that_the_program_needs() -> None:
     """What is missing here is noticed here, not on a host."""
     assert TEMPLATES == [
+        "/etc/docker-registry/gc.conf",
         "/etc/docker-registry/host.conf",
         "/etc/docker-registry/retention.lua",
         "/etc/logrotate.d/docker-opt",
         "/etc/systemd/system/docker-registry-certificate.timer",
         "/etc/systemd/system/docker-registry-retention.timer",
+        "/etc/systemd/system/docker-registry-gc.timer",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",
         "/var/opt/nginx/etc/conf.d/registry.conf",

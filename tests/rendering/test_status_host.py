@@ -43,7 +43,7 @@ class Host(CertificateHost):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         for place in ("/run/docker-registry", UNITS, "/units"):
-            self.path(place).mkdir(parents=True)
+            self.path(place).mkdir(parents=True, exist_ok=True)
         for part in ("timers", "writes"):
             tool = self.path(f"{TOOLS}/status-{part}")
             text = tool.read_text()

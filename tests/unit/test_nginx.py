@@ -89,9 +89,10 @@ def test_the_directories_are_root_s_alone(preview: bool) -> None:
     """And made once those of the certificate are there, which are their parents."""
     run = _nginx(preview)
     names = ("etc/auth", "etc/conf.d", "etc/start", "logs")
-    assert run["p-directories"].inputs["stdin"].splitlines() == [f"0700 root:root /var/opt/nginx/{n}" for n in names]
+    own = [f"0700 root:root /var/opt/nginx/{name}" for name in names]
+    assert run["p-directories"].inputs["stdin"].splitlines() == [*own, "0755 root:root /run/docker-registry"]
     assert run["p-directories"].depends_on >= {"c-directories", "c-self-signed"}
-    for file in ("p-accounts", "p-start", "p-log-format"):
+    for file in ("p-accounts", "p-start", "p-log-format", "p-run"):
         assert "p-directories" in run[file].depends_on, file
 
 
@@ -131,6 +132,7 @@ def test_it_mounts_the_host_s_directories(preview: bool) -> None:
         "/etc/nginx/start": "/var/opt/nginx/etc/start",
         "/etc/nginx/tls": "/var/opt/nginx/etc/tls",
         "/var/log/nginx": "/var/opt/nginx/logs",
+        "/run/docker-registry": "/run/docker-registry",
     }
 
 

@@ -71,4 +71,7 @@ def test_destroy_takes_the_timer_away(preview: bool) -> None:
     """Before its files go, and with the record of its last run."""
     disable = shlex.split(whole("plain", preview)["renewal-enable"].inputs["delete"])[-1]
     traces = "/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-docker-registry-certificate.timer"
-    assert disable == f"systemctl disable -q --now docker-registry-certificate.timer && rm -f {traces}"
+    assert disable == (
+        "systemctl disable -q --now docker-registry-certificate.timer && "
+        f"systemctl stop docker-registry-certificate.service && rm -f {traces}"
+    )

@@ -248,11 +248,11 @@ SERVICES = [
     bad("storage", "warnPercent", 49, "49", "a whole number from 50 to 94"),
     bad("storage", "warnPercent", 95, "95", "a whole number from 50 to 94"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, logs "
-        "(did you mean site?)"),
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
+        "logs, gc (did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
         "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
-        "logs"),
+        "logs, gc"),
 ]  # fmt: skip
 
 PLAIN = [

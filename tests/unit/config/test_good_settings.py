@@ -81,6 +81,14 @@ def test_defaults() -> None:
             "realm": "Registry realm",
         },
         "logs": {"max_size": "30M", "keep": 5},
+        "gc": {
+            "enabled": True,
+            "schedule": "*-*-* 05:01:00",
+            "random_delay": "0s",
+            "delete_untagged": None,
+            "max_share": 50,
+            "drain_seconds": 60,
+        },
     }
 
 
@@ -121,6 +129,14 @@ def test_everything_can_be_set() -> None:
                 "readTimeout": 60,
                 "realm": "Ours",
             },
+            "gc": {
+                "enabled": False,
+                "schedule": "Sun *-*-* 05:01:00",
+                "randomDelay": "30m",
+                "deleteUntagged": False,
+                "maxShare": 100,
+                "drainSeconds": 900,
+            },
         }
     )
     assert settings.site.listen_address == IPv6Address("::")
@@ -132,6 +148,7 @@ def test_everything_can_be_set() -> None:
     assert settings.htpasswd.cost == 7
     assert settings.registry.upload_purging.age == "1h30m"
     assert settings.nginx.hsts
+    assert settings.gc.max_share == 100
 
 
 def test_the_machine_itself_needs_no_connection() -> None:
@@ -198,3 +215,21 @@ def test_settings_are_immutable() -> None:
 def test_settings_can_be_made_in_code() -> None:
     settings = Settings(host=Host(address="local"), site=Site(fqdn="dr.example.net"), users=load_stack(GOOD)[0].users)
     assert settings.images.registry.version == (3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("tag", "setting", "deletes"),
+    [
+        ("3.1.2", ..., True),
+        ("latest", ..., True),
+        ("2.8.3", ..., False),
+        ("2", ..., False),
+        ("3.1.2", False, False),
+        ("3", True, True),
+        ("2.8.3", False, False),
+    ],
+)
+def test_untagged_manifests_go_where_that_is_safe(tag: str, setting: object, deletes: bool) -> None:
+    changes = {"images": {"registry": f"registry:{tag}"}, "gc": {"deleteUntagged": setting}}
+    settings, _ = load_stack(with_changes(changes))
+    assert settings.gc.deletes_untagged(settings.images.registry) is deletes
