@@ -121,7 +121,7 @@ def test_retention_leaves_alone_what_it_can_t_read_and_goes_on(registry: FakeReg
     times = ["5 team/app a", "6 team/app b", "7 team/app c", "5 broken multi", "4 broken old"]
     done = registry.drop(DROP_ALL, times)
     assert done.returncode == 14
-    left_alone = [line.split(" is left alone: ")[0] for line in done.stderr.splitlines()[:-1]]
+    left_alone = [line.split(" is not done: ")[0] for line in done.stderr.splitlines()[:-1]]
     assert left_alone == ["UNREADABLE: broken", "UNREADABLE: unknown"]
     assert {name: set(tags) for name, tags in registry.tags.items()} == {
         "broken": {"multi", "old"},

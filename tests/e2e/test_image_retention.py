@@ -135,7 +135,7 @@ def test_a_repository_that_can_t_be_read_is_left_alone(registry: Deployed) -> No
         assert "pr-9" not in sound.tags()
         assert re.fullmatch(r"failed \S+ exit code 14\n", registry.host.get_file(RESULT))
         journal = registry.host.run(JOURNAL).stdout
-        assert f"UNREADABLE: {broken.name} is left alone: multi: " in journal
+        assert f"UNREADABLE: {broken.name} is not done: multi: " in journal
     finally:
         registry.host.run(["mv", "/root/lost-revision", revision])
     registry.host.run(["systemctl", "start", f"{UNIT}.service"])

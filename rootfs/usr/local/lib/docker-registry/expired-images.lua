@@ -68,7 +68,7 @@ local function checked(repository, pushed)
 end
 
 run(function()
-    local all, now, total, skipped = times(), os.time(), { repositories = 0, tags = 0, manifests = 0 }, 0
+    local all, now, total, skipped = times(), os.time(), { repositories = 0, tags = 0, manifests = 0, changed = 0 }, 0
     for _, repository in ipairs(catalog()) do
         local policy = policy_of(repository)
         local ok, err = pcall(function()
@@ -81,15 +81,16 @@ run(function()
             total.repositories = total.repositories + 1
             total.tags = total.tags + #sorted(plan.tags)
             total.manifests = total.manifests + #sorted(plan.gone)
-            if not job.dry then carry_out(plan) end
+            if not job.dry then total.changed = total.changed + carry_out(plan) end
         end)
         if not ok then
             local why = reason(err)
             if FINAL[why.code] then error(why, 0) end
-            complain({ code = why.code, text = ("%s is left alone: %s"):format(repository, why.text) })
+            complain({ code = why.code, text = ("%s is not done: %s"):format(repository, why.text) })
             skipped = skipped + 1
         end
     end
+    if total.changed > 0 then print(("%d of these changed meanwhile, and were kept"):format(total.changed)) end
     print(("%d tags and %d manifests of %d repositories"):format(total.tags, total.manifests, total.repositories))
-    if skipped > 0 then fail("UNREADABLE", ("%d repositories were left alone"):format(skipped)) end
+    if skipped > 0 then fail("UNREADABLE", ("%d repositories are not done"):format(skipped)) end
 end)
