@@ -44,12 +44,8 @@ class Host(CertificateHost):
         super().__init__(root)
         for place in ("/run/docker-registry", UNITS, "/units"):
             self.path(place).mkdir(parents=True, exist_ok=True)
-        for part in ("timers", "writes"):
-            tool = self.path(f"{TOOLS}/status-{part}")
-            text = tool.read_text()
-            for place in (HOLD, UNITS):
-                text = text.replace(place, str(self.path(place)))
-            tool.write_text(text)
+        tool = self.path(f"{TOOLS}/status-timers")
+        tool.write_text(tool.read_text().replace(UNITS, str(self.path(UNITS))))
         self.path("/var/lib/docker-registry/stack").write_text("a/b/c\n")
         self.command("docker", _DOCKER.format(root=root))
         self.command("systemctl", _SYSTEMCTL.format(root=root))

@@ -34,7 +34,7 @@ def test_destroy_takes_the_timer_away(preview: bool) -> None:
     """With the record of its last run."""
     disable = shlex.split(whole("acme", preview)["retention-enable"].inputs["delete"])[-1]
     traces = f"/var/lib/docker-registry/retention /var/lib/systemd/timers/stamp-{UNIT}.timer"
-    assert disable == f"systemctl disable -q --now {UNIT}.timer && rm -f {traces}"
+    assert disable == f"systemctl disable -q --now {UNIT}.timer && systemctl stop {UNIT}.service && rm -f {traces}"
 
 
 def test_nothing_is_deleted_by_an_up(preview: bool) -> None:
