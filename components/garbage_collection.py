@@ -1,9 +1,11 @@
 """The clean-up on the host: what no image needs any more is removed on schedule, and writes wait meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 
+from components.connection import Command
 from components.facts import Facts
 from components.host import FileArgs, Host
 from components.nginx import Nginx
@@ -26,8 +28,10 @@ class GarbageCollection(pulumi.ComponentResource):
     """Service `docker-registry-gc`, its timer if it is enabled, and what `registry-gc` on the host needs.
 
     A run uses the registry and the proxy that are there, and outlives their replacement: it can begin once both can do
-    their part, the registry telling what is under way, the proxy holding writes off.
+    their part, the registry telling what is under way, the proxy holding writes off. `timers` are those that run.
     """
+
+    timers: Sequence[Command] = ()
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ class GarbageCollection(pulumi.ComponentResource):
             traces=["/var/lib/docker-registry/gc"],
         )
         if args.settings.enabled:
-            timer(name, units, host, self, after=after)
+            self.timers = [timer(name, units, host, self, after=after)]
         else:
             unit_file(name, "service", units, host, self, after=after)
         self.register_outputs({})

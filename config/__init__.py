@@ -7,10 +7,12 @@ from config.gc import GarbageCollection
 from config.host import Host
 from config.images import ImageReference, Images
 from config.loader import load
+from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
 from config.renewal import Renewal
+from config.retention import Policy, Retention
 from config.secrets import Credential, Secrets
 from config.settings import Settings
 from config.site import Site
@@ -29,10 +31,13 @@ __all__ = [
     "Htpasswd",
     "ImageReference",
     "Images",
+    "Logs",
     "Network",
     "Nginx",
+    "Policy",
     "Registry",
     "Renewal",
+    "Retention",
     "Secrets",
     "Settings",
     "Site",

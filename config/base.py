@@ -100,6 +100,16 @@ Seconds = Annotated[
 Days = Annotated[int, AfterValidator(within(1, 90, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 90})]
 """A duration of up to 90 days, which is as long as most certificates live."""
 
+LongDays = Annotated[
+    int, AfterValidator(within(1, 36500, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 36500})
+]
+"""A duration of up to a century, in days."""
+
+HowMany = Annotated[
+    int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
+]
+"""How many of something are kept."""
+
 BcryptCost = Annotated[int, AfterValidator(within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
 """The base-2 logarithm of bcrypt's rounds."""
 
@@ -107,3 +117,11 @@ CatalogLimit = Annotated[
     int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
 ]
 """How many repositories the user interface asks for."""
+
+Copies = Annotated[int, AfterValidator(within(1, 1000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 1000})]
+"""How many old copies of something are kept."""
+
+WarnPercent = Annotated[
+    int, AfterValidator(within(50, 94, "")), Field(json_schema_extra={"minimum": 50, "maximum": 94})
+]
+"""How full a file system may be before somebody is warned; from 95 on it counts as broken."""

@@ -15,10 +15,12 @@ from config.faults import key_of
 from config.gc import GarbageCollection, collects_safely
 from config.host import Host
 from config.images import Images
+from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
 from config.pem import covers, leaf_names
 from config.registry import Registry
+from config.retention import Retention
 from config.site import Site
 from config.storage import Storage
 from config.ui import Ui
@@ -42,8 +44,10 @@ class Settings(BaseModel):
     htpasswd: Htpasswd = Field(default_factory=Htpasswd)
     certificate: Certificate = Field(default_factory=Certificate)
     registry: Registry = Field(default_factory=Registry)
+    retention: Retention = Field(default_factory=Retention)
     ui: Ui = Field(default_factory=Ui)
     nginx: Nginx = Field(default_factory=Nginx)
+    logs: Logs = Field(default_factory=Logs)
     gc: GarbageCollection = Field(default_factory=GarbageCollection)
 
 
@@ -60,8 +64,10 @@ class Parts:
     htpasswd: Htpasswd | None = None
     certificate: Certificate | None = None
     registry: Registry | None = None
+    retention: Retention | None = None
     ui: Ui | None = None
     nginx: Nginx | None = None
+    logs: Logs | None = None
     gc: GarbageCollection | None = None
 
     def settings(self) -> Settings:
@@ -83,6 +89,8 @@ def contradictions(parts: Parts) -> Iterator[Fault]:
         yield from _names(parts.site, parts.certificate)
     if parts.registry and parts.ui:
         yield from _deletion(parts.registry, parts.ui)
+    if parts.registry and parts.retention:
+        yield from _retention(parts.registry, parts.retention)
     if parts.images and parts.ui:
         yield from _catalog(parts.images, parts.ui)
     if parts.certificate and parts.nginx:
@@ -146,6 +154,18 @@ def _deletion(registry: Registry, ui: Ui) -> Iterator[Fault]:
     if ui.delete_enabled and not registry.delete_enabled:
         expected = "false, because registry.deleteEnabled is false: the registry would refuse"
         yield Fault(key_of("ui", ("deleteEnabled",)), "true", expected)
+
+
+def _retention(registry: Registry, retention: Retention) -> Iterator[Fault]:
+    if retention.mode == "off":
+        return
+    key, found = key_of("retention", ("mode",)), shown(retention.mode)
+    if not registry.delete_enabled:
+        yield Fault(key, found, "off, because registry.deleteEnabled is false: the registry would refuse")
+    if not retention.policies:
+        yield Fault(
+            key_of("retention", ("policies",)), "none", f"at least one, because retention.mode is {retention.mode}"
+        )
 
 
 def _catalog(images: Images, ui: Ui) -> Iterator[Fault]:

@@ -181,16 +181,18 @@ class LabHost:
         argv = ["systemctl", "list-units", "--failed", "--plain", "--no-legend"]
         return [line.split()[0] for line in self.run(argv).stdout.splitlines() if line.strip()]
 
-    def reboot(self) -> None:
+    def reboot(self, *, wait: bool = True) -> None:
         """Shut the host down in order, start it again, and wait."""
         docker("restart", "--time", "60", self.container, timeout=180)
-        self.wait()
+        if wait:
+            self.wait()
 
-    def power_cycle(self) -> None:
+    def power_cycle(self, *, wait: bool = True) -> None:
         """Cut the power and start again, and wait."""
         docker("kill", self.container)
         docker("start", self.container)
-        self.wait()
+        if wait:
+            self.wait()
 
     def stop(self) -> None:
         """Shut the host down; its disks stay."""

@@ -195,7 +195,9 @@ def test_writes_are_held_off_by_a_file_and_reads_never() -> None:
         "HEAD '';",
         "OPTIONS '';",
     ]
-    assert _block(DEFAULT, "location /v2/")[:3] == ["if (-f $hold) {", "rewrite ^ /held last;", "}"]
+    held = ["if (-f $hold) {", "rewrite ^ /held last;", "}"]
+    block = _block(DEFAULT, "location /v2/")
+    assert block[block.index(held[0]) :][:3] == held
 
 
 def test_what_is_held_off_is_told_after_the_password() -> None:

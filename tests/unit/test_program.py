@@ -21,14 +21,17 @@ COMPONENTS = {
     "nginx": "registry:nginx:Nginx",
     "adoption": "registry:adoption:Adoption",
     "facts": "registry:facts:Facts",
+    "logs": "registry:logs:Logs",
     "gc": "registry:garbage-collection:GarbageCollection",
     "renewal": "registry:renewal:Renewal",
+    "retention": "registry:retention:Retention",
 }
 
 
 TIMERS = {
     "renewal-enable": ("docker-registry-certificate", "renewal"),
     "gc-enable": ("docker-registry-gc", "gc"),
+    "retention-enable": ("docker-registry-retention", "retention"),
 }
 """Each timer's unit, and the file in which it remembers its last run."""
 

@@ -32,13 +32,14 @@ def test_defaults() -> None:
         },
         "site": {"fqdn": "dr.example.net", "http_port": 80, "https_port": 443, "listen_address": "0.0.0.0"},
         "users": [{"name": "alice", "password": "[secret]", "hash": None}],
-        "storage": {"root": "/var/opt", "driver": "filesystem"},
+        "storage": {"root": "/var/opt", "driver": "filesystem", "warn_percent": 85},
         "network": {"name": "registry", "subnet": "100.127.255.0/24"},
         "images": {
             "nginx": "nginx:1.28.0",
             "registry": "registry:3.1.2",
             "ui": "joxit/docker-registry-ui:2.6.0",
             "certbot": "certbot/certbot:v5.1.0",
+            "regbot": "regclient/regbot:v0.11.7",
         },
         "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
         "certificate": {
@@ -58,6 +59,13 @@ def test_defaults() -> None:
             "upload_purging": {"enabled": True, "age": "168h", "interval": "24h"},
             "http_secret": None,
         },
+        "retention": {
+            "mode": "off",
+            "schedule": "*-*-* 04:31:00",
+            "random_delay": "0s",
+            "protected": [],
+            "policies": [],
+        },
         "ui": {
             "title": "Docker registry",
             "delete_enabled": True,
@@ -72,6 +80,7 @@ def test_defaults() -> None:
             "read_timeout": 900,
             "realm": "Registry realm",
         },
+        "logs": {"max_size": "30M", "keep": 5},
         "gc": {
             "enabled": True,
             "schedule": "*-*-* 05:01:00",
