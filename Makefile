@@ -68,9 +68,13 @@ lab-remove: venv ## Remove the lab
 schema: venv ## Write config/schema.json anew from the settings
 	@$(BIN)/python -m config.schema
 
+.PHONY: snapshot
+snapshot: venv ## Record the example stack's resources, and the diagram, as they are now
+	@$(BIN)/python -m tests.unit.graph
+
 .PHONY: lock
 lock: venv ## Lock the requirements anew (needs uv)
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-dev requirements-mutation policies/requirements; do \
 		uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 			--no-annotate --no-header $$set.in --output-file $$set.txt; \
 	done
