@@ -19,6 +19,28 @@ $(VENV)/.locked: requirements-dev.txt
 .PHONY: venv
 venv: $(VENV)/.locked ## Install the locked packages into .venv
 
+policies/.venv/.locked: policies/requirements.txt
+	@echo "python: installing the policies' locked packages into policies/.venv"
+	@$(PYTHON) -m venv policies/.venv
+	@policies/.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement policies/requirements.txt
+	@touch $@
+
+.PHONY: policies
+policies: policies/.venv/.locked ## Install what the policy pack needs into policies/.venv
+
+# BASE is the revision to compare with, REPORT a file for the previews as Markdown, STACKS names stacks instead.
+.PHONY: preview-stacks
+preview-stacks: venv policies ## Preview each stack that the commits since BASE touch; no host is reached
+	@$(BIN)/python -m review preview $(if $(BASE),--base "$(BASE)") $(if $(REPORT),--report "$(REPORT)") $(STACKS)
+
+.PHONY: deploy-stacks
+deploy-stacks: venv policies ## Bring all STACKS up to date, one after the other
+	@$(BIN)/python -m review deploy $(STACKS)
+
+.PHONY: drift
+drift: venv ## Say what on the hosts of all STACKS is not as declared
+	@$(BIN)/python -m review drift $(STACKS)
+
 .PHONY: demo
 demo: venv ## Make a registry on a throw-away lab host and use it; the host stays
 	@$(LAB) demo
