@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from rendering.rootfs import TREE
+from rendering.rootfs import TREE, fingerprint
 from tests.unit.config.test_example import example, with_password
 from tests.unit.diagram import drawn_in, mermaid
 from tests.unit.programs import run_stack
@@ -105,13 +105,23 @@ def _inputs(found: Recorded, connection: object) -> dict[str, Any]:
     inputs = dict(sorted(found.inputs.items()))
     if inputs.get("connection") == connection:
         inputs["connection"] = "[the connection]"
-    source = _sources().get(str(inputs.get("stdin")))
-    if source is not None:
-        size = str(len(str(inputs["stdin"]).encode()))
-        inputs["stdin"] = f"[the file {source}]"
+    if isinstance(inputs.get("stdin"), str):
+        inputs["stdin"], size = _named(inputs["stdin"])
         inputs["create"] = str(inputs["create"]).replace(f"--size {size} ", "--size [its size] ")
-        inputs["create"] = inputs["create"].replace(f" -eq {size} ", " -eq [its size] ")
     return inputs
+
+
+def _named(text: str) -> tuple[str, int]:
+    """A text in which each file of the tree is only named, and the size of the one that is all of it, or -1."""
+    for content, name in _sources().items():
+        if text == content:
+            return f"[the file {name}]", len(content.encode())
+        # The tools come as one script, which knows the size and the fingerprint of each.
+        text = text.replace(content, f"[the file {name}]\n").replace(fingerprint(content), "[its fingerprint]")
+        text = text.replace(
+            f"{name.removeprefix('rootfs')} {len(content.encode())} ", f"{name.removeprefix('rootfs')} [its size] "
+        )
+    return text, -1
 
 
 @cache
