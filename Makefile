@@ -41,6 +41,10 @@ deploy-stacks: venv policies ## Bring all STACKS up to date, one after the other
 drift: venv ## Say what on the hosts of all STACKS is not as declared
 	@$(BIN)/python -m review drift $(STACKS)
 
+.PHONY: repair
+repair: venv ## Let the next up mend what on the hosts of all STACKS is not as declared
+	@$(BIN)/python -m review drift --repair $(STACKS)
+
 .PHONY: demo
 demo: venv ## Make a registry on a throw-away lab host and use it; the host stays
 	@$(LAB) demo

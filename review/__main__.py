@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from review.cli import Stack, policy_options
+from review.drift import look, tell
 from review.report import Preview, report
 from review.stacks import stacks, touched_since
 
@@ -43,13 +44,27 @@ def deploy(options: argparse.Namespace) -> int:
     return 0
 
 
+def drift(options: argparse.Namespace) -> int:
+    """Say what on each stack's host is not as declared; exit code 1 when something is."""
+    drifted = False
+    for name in options.stack or stacks(FOLDER):
+        print(f"--- {name}", flush=True)
+        stack = Stack(FOLDER, name)
+        found = look(stack, repair=options.repair)
+        tell(stack, found, repair=options.repair)
+        drifted = drifted or bool(found)
+    return 1 if drifted else 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m review", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for act in (preview, deploy):
+    for act in (preview, deploy, drift):
         command = commands.add_parser(act.__name__, help=(act.__doc__ or "").partition(";")[0])
         command.add_argument("stack", nargs="*", help="a stack; without any, see above")
         command.set_defaults(act=act)
+        if act is drift:
+            command.add_argument("--repair", action="store_true", help="let the next pulumi up mend what was found")
         if act is preview:
             command.add_argument("--base", default="origin/main", help="the revision to compare with: %(default)s")
             command.add_argument("--report", help="a file that takes the previews as Markdown")

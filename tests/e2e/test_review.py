@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,15 +53,6 @@ def review(lab: Lab, deployed: Deployed, new_stack: NewStack, tmp_path_factory: 
     return made
 
 
-@pytest.fixture(scope="module")
-def offline(deployed: Deployed) -> Iterator[None]:
-    """No host can be reached."""
-    deployed.host.stop()
-    yield
-    deployed.host.resume()
-    wait_until_healthy(deployed.host)
-
-
 @dataclass(frozen=True)
 class Shown:
     """What the previews of a change showed, and how long they took."""
@@ -73,16 +63,29 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def setting(review: Review, offline: None) -> Shown:
-    """A pull request that changes a setting of one stack."""
-    return _previewed(review, review.settings(review.here, nginx={"readTimeout": 1234}))
+def pulls(review: Review, deployed: Deployed) -> dict[str, Shown]:
+    """Two pull requests, previewed while no host can be reached: one changes a setting, one a file for hosts."""
+    deployed.host.stop()
+    try:
+        setting = _previewed(review, review.settings(review.here, nginx={"readTimeout": 1234}))
+        text = (review.clone.folder / SITE).read_text()
+        program = _previewed(review, {SITE: f"{MARK}\n{text}", **review.settings(review.here)})
+    finally:
+        deployed.host.resume()
+    wait_until_healthy(deployed.host)
+    return {"setting": setting, "program": program}
 
 
 @pytest.fixture(scope="module")
-def program(review: Review, setting: Shown) -> Shown:
+def setting(pulls: dict[str, Shown]) -> Shown:
+    """A pull request that changes a setting of one stack."""
+    return pulls["setting"]
+
+
+@pytest.fixture(scope="module")
+def program(pulls: dict[str, Shown]) -> Shown:
     """A pull request that changes a file for hosts."""
-    text = (review.clone.folder / SITE).read_text()
-    return _previewed(review, {SITE: f"{MARK}\n{text}", **review.settings(review.here)})
+    return pulls["program"]
 
 
 def test_a_setting_touches_its_stack_alone(review: Review, setting: Shown) -> None:
@@ -135,11 +138,11 @@ def test_policies_are_advice_where_the_configuration_says_so(review: Review) -> 
     """The violation is told, and the preview succeeds."""
     clone = review.clone
     clone.commit(
-        {"policies/config.json": '{"all": "advisory"}\n', **review.settings(review.nowhere, images={"nginx": "nginx"})}
+        {"policies/config.json": '{"all": "advisory"}\n', **review.settings(review.nowhere, images={"nginx": "nginx:latest"})}
     )
     done = clone.make("preview-stacks", STACKS=review.nowhere.name)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the image nginx moves" in done.stdout
+    assert "the image nginx:latest moves" in done.stdout
 
 
 def test_a_failed_stack_ends_a_deployment(review: Review, deployed: Deployed) -> None:
@@ -155,8 +158,6 @@ def test_a_failed_stack_ends_a_deployment(review: Review, deployed: Deployed) ->
 
 def test_a_deployment_without_a_change_changes_nothing(review: Review, deployed: Deployed) -> None:
     """What is merged again is deployed again, by the same command."""
-    deployed.host.wait()
-    wait_until_healthy(deployed.host)
     before = runs(deployed.host)
     review.clone.commit(
         {

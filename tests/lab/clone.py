@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.lab.engine import engine
 from tests.lab.paths import ROOT
 from tests.lab.run import run
+from tests.lab.stack import LabStack
 
 ENVIRONMENTS = {".venv": "requirements-dev.txt", "policies/.venv": "policies/requirements.txt"}
 """Virtual environments, and the locked requirements that they are made from."""
@@ -42,6 +43,11 @@ class Clone:
             (self.folder / name).write_text(content)
         self._run("git", "add", "--all", ".")
         self._run("git", "commit", "--quiet", "--message", "A change", "--allow-empty")
+
+    def adopt(self, stack: LabStack) -> None:
+        """Have the settings of a stack, as a repository of a team has them."""
+        name = f"Pulumi.{stack.name}.yaml"
+        self.commit({name: stack.config_file.read_text()})
 
     def make(self, target: str, **variables: str) -> Result:
         """Run a target of the Makefile, whatever its exit code."""
