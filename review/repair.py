@@ -10,6 +10,7 @@ import json
 import shlex
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from review.cli import Stack
 from review.compare import Finding
@@ -32,11 +33,9 @@ def request(stack: Stack, way: Way, findings: Sequence[Finding]) -> None:
         raise RuntimeError(f"pulumi refresh, stack {stack.name}:\n{done.output}")
 
 
-def recorded(state: dict[str, object], reasons: dict[str, str]) -> dict[str, object]:
+def recorded(state: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
     """The state in which the commands of these URNs are no more what they were: `up` runs the declared ones."""
-    deployment = state["deployment"]
-    assert isinstance(deployment, dict)  # noqa: S101 - what Pulumi exports is one
-    for resource in deployment["resources"]:
+    for resource in state["deployment"]["resources"]:
         reason = reasons.get(resource["urn"])
         if reason is not None:
             # One line, and no command that does anything if ever it is run.

@@ -138,7 +138,10 @@ def test_policies_are_advice_where_the_configuration_says_so(review: Review) -> 
     """The violation is told, and the preview succeeds."""
     clone = review.clone
     clone.commit(
-        {"policies/config.json": '{"all": "advisory"}\n', **review.settings(review.nowhere, images={"nginx": "nginx:latest"})}
+        {
+            "policies/config.json": '{"all": "advisory"}\n',
+            **review.settings(review.nowhere, images={"nginx": "nginx:latest"}),
+        }
     )
     done = clone.make("preview-stacks", STACKS=review.nowhere.name)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -75,6 +75,19 @@ def test_the_files_that_the_rules_look_for_are_there() -> None:
     assert list(BY_NAME["tls-floor"].find(sites[0].type, {**sites[0].inputs, "stdin": weakened}))
 
 
+class UnknownError(Exception):
+    """What the SDK raises for a value that only the update will tell."""
+
+
+class Guarded(dict[str, Any]):
+    """Inputs as the SDK hands them over in a preview."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        if (value := super().__getitem__(name)) is UNKNOWN:
+            raise UnknownError
+        return value
+
+
 class Pack:
     """Stands for the policy SDK, which has an environment of its own: keeps what the pack hands to it."""
 
@@ -95,7 +108,10 @@ class Pack:
 def pack(monkeypatch: pytest.MonkeyPatch) -> Pack:
     """The pack's policies."""
     made = Pack()
+    proxy = ModuleType("pulumi_policy.proxy")
+    vars(proxy).update(UnknownValueError=UnknownError)
     monkeypatch.setitem(sys.modules, "pulumi_policy", made.module)
+    monkeypatch.setitem(sys.modules, "pulumi_policy.proxy", proxy)
     monkeypatch.syspath_prepend(str(PACK))
     monkeypatch.delitem(sys.modules, "rules", raising=False)
     runpy.run_path(str(PACK / "__main__.py"))
@@ -122,6 +138,20 @@ def test_moving_tags_are_for_development(pack: Pack, stack: str, count: int) -> 
     )
     policy.validate(args, lambda violation, _: reported.append(violation))
     assert len(reported) == count
+
+
+def test_what_a_preview_can_t_know_does_not_stop_a_policy(pack: Pack) -> None:
+    """All else of the resource is still looked at."""
+    policy = next(policy for policy in pack.policies if policy.name == "no-plain-secret")
+    reported: list[str] = []
+    label = Guarded(label="docker-registry.config", value=UNKNOWN)
+    args = SimpleNamespace(
+        urn="urn:pulumi:production::docker-registry::docker:index/container:Container::registry-container",
+        resource_type="docker:index/container:Container",
+        props=Guarded(name="registry", image=UNKNOWN, labels=[label], envs=["PASSWORD=hunter2"]),
+    )
+    policy.validate(args, lambda violation, _: reported.append(violation))
+    assert reported == ["its environment has a value for PASSWORD"]
 
 
 def test_the_configuration_names_policies_that_exist() -> None:
