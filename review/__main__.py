@@ -45,7 +45,7 @@ def deploy(options: argparse.Namespace) -> int:
 
 
 def drift(options: argparse.Namespace) -> int:
-    """Say what on each stack's host is not as declared; exit code 1 when something is."""
+    """Say what on each stack's host is not as declared; exit code 1 when something is, and stays so."""
     drifted = False
     for name in options.stack or stacks(FOLDER):
         print(f"--- {name}", flush=True)
@@ -53,7 +53,7 @@ def drift(options: argparse.Namespace) -> int:
         found = look(stack, repair=options.repair)
         tell(stack, found, repair=options.repair)
         drifted = drifted or bool(found)
-    return 1 if drifted else 0
+    return 1 if drifted and not options.repair else 0
 
 
 def _parser() -> argparse.ArgumentParser:
