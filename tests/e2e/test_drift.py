@@ -108,7 +108,9 @@ def test_the_preview_shows_what_up_will_mend(life: Life) -> None:
     shown = life.said["files, preview"].stdout
     assert "not as declared" in shown
     assert "nginx-site" in shown
-    assert "registry-data" not in shown
+    # The command that makes the volumes' directories was asked to; the one that looks at the volumes was not.
+    assert "::volumes-directories]" in shown
+    assert "::volumes-prepare]" not in shown
 
 
 @pytest.mark.parametrize("when", ["files", "containers"])
