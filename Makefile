@@ -94,6 +94,15 @@ lab-remove: venv ## Remove the lab
 schema: venv ## Write config/schema.json anew from the settings
 	@$(BIN)/python -m config.schema
 
+.mutation/.locked: requirements-mutation.txt
+	@$(PYTHON) -m venv .mutation
+	@.mutation/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-mutation.txt
+	@touch $@
+
+.PHONY: mutation
+mutation: .mutation/.locked ## Change the code in SAMPLE ways and count how many the unit tests notice
+	@SAMPLE="$(or $(SAMPLE),250)" .mutation/bin/python -m tests.mutation
+
 .PHONY: snapshot
 snapshot: venv ## Record the example stack's resources, and the diagram, as they are now
 	@$(BIN)/python -m tests.unit.graph
