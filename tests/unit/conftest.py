@@ -11,7 +11,6 @@ import pytest
 from tests.unit.programs import VARIANTS, whole
 from tests.unit.recorder import Recording
 
-
 STATS = os.environ.get("MUTANT_UNDER_TEST") == "stats"
 """Whether mutation testing is finding out which tests reach which code."""
 
