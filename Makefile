@@ -91,8 +91,9 @@ lab-remove: venv ## Remove the lab
 	@$(LAB) remove
 
 .PHONY: schema
-schema: venv ## Write config/schema.json anew from the settings
+schema: venv ## Write config/schema.json and docs/settings.md anew from the settings
 	@$(BIN)/python -m config.schema
+	@$(BIN)/python -m config.manual
 
 .mutation/.locked: requirements-mutation.txt
 	@$(PYTHON) -m venv .mutation
