@@ -64,7 +64,7 @@ class Newcomer:
     def types_on(self, host: LabHost, statement: str, *, stdin: str | None = None) -> str:
         """A statement at another machine."""
         answered = re.sub(r"\bdocker login (\S+)$", r"docker login --username alice --password-stdin \1", statement)
-        answered = re.sub(rf"\b{IMAGE}\b(?!\S*/)", f"{TEST_IMAGE.partition(':')[0]}", answered)
+        answered = re.sub(rf"(?<= ){IMAGE}\b", TEST_IMAGE, answered)
         return host.run(answered.replace("/var/opt/", f"{self.root}/"), stdin=stdin).stdout
 
     def _environment(self) -> dict[str, str]:
@@ -163,7 +163,7 @@ def test_moving_the_data(user: Newcomer) -> None:
         else:
             user.types_on(user.host, statement)
     user.root = "/srv/registry"
-    name = f"{FQDN}/{TEST_IMAGE.partition(':')[0]}"
+    name = f"{FQDN}/{IMAGE}"
     user.client.run(f"docker image rm {name} && docker pull {name}")
     assert user.host.run("ls /var/opt").stdout.split() == []
 
