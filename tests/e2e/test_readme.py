@@ -45,6 +45,8 @@ class Newcomer:
     def types(self, statement: str, *, stdin: str = "") -> str:
         """A statement at the user's own machine; what it prints."""
         answered = re.sub(r"\bpulumi (up|destroy)\b", r"pulumi \1 --yes --non-interactive", statement)
+        # `--local` is the home directory that the user database has, whatever HOME says.
+        answered = answered.replace("pulumi login --local", f"pulumi login file://{self.home}")
         answered = re.sub(r"\bssh-add$", f"ssh-add -q {self.host.private_key_path}", answered)
         if "ssh-keyscan" in answered:
             answered = answered.replace(FQDN, self.host.address)
@@ -68,11 +70,10 @@ class Newcomer:
         return host.run(answered.replace("/var/opt/", f"{self.root}/"), stdin=stdin).stdout
 
     def _environment(self) -> dict[str, str]:
-        # The state lies where README puts it, in a home directory; nobody else's login is changed.
+        # Nobody else's login is changed.
         environment = dict(engine().environment)
         del environment["PULUMI_BACKEND_URL"]
         return environment | {
-            "HOME": str(self.home),
             "PULUMI_CREDENTIALS_PATH": str(self.home),
             "SSH_AUTH_SOCK": self.agent,
         }
