@@ -28,6 +28,7 @@ def test_defaults() -> None:
             "private_key": None,
             "install_packages": True,
             "time_zone": "Etc/UTC",
+            "adopt": False,
         },
         "site": {"fqdn": "dr.example.net", "http_port": 80, "https_port": 443, "listen_address": "0.0.0.0"},
         "users": [{"name": "alice", "password": "[secret]", "hash": None}],
