@@ -101,8 +101,8 @@ schema: venv ## Write config/schema.json and docs/settings.md anew from the sett
 	@touch $@
 
 .PHONY: mutation
-mutation: .mutation/.locked ## Change the code in SAMPLE ways and count how many the unit tests notice
-	@SAMPLE="$(or $(SAMPLE),250)" .mutation/bin/python -m tests.mutation
+mutation: .mutation/.locked ## Put faults into the code for MINUTES, one at a time, and count those that the unit tests notice
+	@MINUTES="$(or $(MINUTES),20)" .mutation/bin/python -m tests.mutation
 
 .PHONY: snapshot
 snapshot: venv ## Record the example stack's resources, and the diagram, as they are now
