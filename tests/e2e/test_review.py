@@ -174,6 +174,12 @@ def test_a_deployment_without_a_change_changes_nothing(review: Review, deployed:
     assert review.needles.found_in(done.stdout + done.stderr) == []
 
 
+def test_a_reboot_is_no_drift(review: Review) -> None:
+    """The host was shut down and started again meanwhile: nothing is as it should not be, for Docker neither."""
+    done = review.clone.make("drift", STACKS=review.here.name)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _previewed(review: Review, files: dict[str, str]) -> Shown:
     """Commit these files and preview what they touch; the states of the stacks stay as they are."""
     clone = review.clone
