@@ -35,8 +35,8 @@ class Network(pulumi.ComponentResource):
             f"{name}-bridge",
             name=args.settings.name,
             driver="bridge",
-            # Docker tells of a gateway that it chose itself only after a restart: a refresh would find a change then, and
-            # the next run would replace the network.
+            # Docker tells of a gateway that it chose itself only after a restart: a refresh would find a change then,
+            # and the next run would replace the network.
             ipam_configs=[
                 docker.NetworkIpamConfigArgs(subnet=str(args.settings.subnet), gateway=str(args.settings.subnet[1]))
             ],
