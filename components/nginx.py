@@ -25,6 +25,9 @@ from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
 _RELOAD = f"{TOOLS}/nginx-reload"
 
+# Where the host's tools tell the proxy that they hold writes off.
+_RUN = "/run/docker-registry"
+
 
 @dataclass(frozen=True)
 class NginxArgs:
@@ -67,8 +70,11 @@ class Nginx(pulumi.ComponentResource):
         directories = host.directories(
             f"{name}-directories",
             [
-                Directory("0700", "root:root", f"{home}/{path}")
-                for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
+                *(
+                    Directory("0700", "root:root", f"{home}/{path}")
+                    for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
+                ),
+                Directory("0755", "root:root", _RUN),
             ],
             # The parents are the certificate's. A proxy that was set up by hand reads these files on every request: it
             # has to be gone before they are changed.
@@ -78,7 +84,8 @@ class Nginx(pulumi.ComponentResource):
         files = [
             self._accounts(directories),
             self._start(start, directories),
-            self._site(certificate, directories),
+            self._site(certificate, self._log_format(directories)),
+            self._run(directories),
         ]
         self.container = container(
             f"{name}-container",
@@ -119,21 +126,33 @@ class Nginx(pulumi.ComponentResource):
     def _start(self, start: HostFile, directories: Command) -> Command:
         return self._file("start", FileArgs(file=start, path=start.path, mode="0700"), directories)
 
-    def _site(self, certificate: Certificate, directories: Command) -> Command:
-        image = self._image.reference
+    def _log_format(self, directories: Command) -> Command:
+        file = render("/var/opt/nginx/etc/conf.d/log.conf", root=self._host.root)
+        return self._configuration("log-format", file, directories)
+
+    def _run(self, directories: Command) -> Command:
+        """Makes the directory anew at every boot, which clears it, and with it every hold on writes."""
+        file = render("/etc/tmpfiles.d/docker-registry.conf")
+        return self._file("run", FileArgs(file=file, path=file.path, mode="0644"), directories)
+
+    def _site(self, certificate: Certificate, log_format: Command) -> Command:
+        # It names the log's format, which has to be there first.
         site = site_file(
             site=self._args.site,
             nginx=self._args.settings,
-            version=image.version,
+            version=self._image.reference.version,
             chain=certificate.chain,
             key=certificate.key,
             stack=self._host.stack,
             root=self._host.root,
         )
-        verify = shlex.join([f"{TOOLS}/nginx-test", str(image), self._host.root])
-        return self._file(
-            "site", FileArgs(file=site, path=site.path, mode="0600", verify=verify, then=_RELOAD), directories
-        )
+        return self._configuration("site", site, log_format)
+
+    def _configuration(self, name: str, file: HostFile, after: Command) -> Command:
+        """A file that nginx itself tests first, and then takes up without a restart."""
+        words = [f"{TOOLS}/nginx-test", str(self._image.reference), self._host.root, file.path.rsplit("/", 1)[-1]]
+        args = FileArgs(file=file, path=file.path, mode="0600", verify=shlex.join(words), then=_RELOAD)
+        return self._file(name, args, after)
 
 
 # The proxy answers over TLS and reaches the registry. Alpine images have wget at least, Debian's have curl.
@@ -151,6 +170,7 @@ def _volumes(root: str) -> list[docker.ContainerVolumeArgs]:
         bind(f"{root}/nginx/etc/conf.d", "/etc/nginx/conf.d"),
         bind(f"{root}/nginx/etc/start", "/etc/nginx/start"),
         bind(f"{root}/nginx/etc/tls", "/etc/nginx/tls"),
+        bind(_RUN, _RUN),
         bind(f"{root}/nginx/logs", "/var/log/nginx", read_only=False),
     ]
 

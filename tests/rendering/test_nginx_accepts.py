@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rendering.rootfs import HostFile
+from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
 from tests.rendering.sites import VARIANTS
@@ -39,6 +39,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _nginx_test(content: str, image: str, tls: Path, directory: Path) -> subprocess.CompletedProcess[str]:
     (directory / "registry.conf").write_text(content)
+    (directory / "log.conf").write_text(render("/var/opt/nginx/etc/conf.d/log.conf").content)
     volumes = [f"--volume={directory}:/etc/nginx/conf.d:ro", f"--volume={tls}:/etc/nginx/tls:ro"]
     argv = ["run", "--rm", "--network=none", "--entrypoint=nginx", *volumes, image, "-t"]
     return docker(*argv, check=False, timeout=SECONDS)

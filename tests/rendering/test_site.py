@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -184,6 +185,30 @@ def test_a_recreated_container_is_found_again() -> None:
     passes = [line for line in HTTPS if line.startswith("proxy_pass ")]
     assert passes
     assert set(passes) == {"proxy_pass http://$registry;", "proxy_pass http://$registry_ui;"}
+
+
+def test_writes_are_held_off_by_a_file_and_reads_never() -> None:
+    """Whatever the method is called: only those that are known to read are let through."""
+    assert _block(DEFAULT, "map $request_method $hold") == [
+        "default /run/docker-registry/hold;",
+        "GET '';",
+        "HEAD '';",
+        "OPTIONS '';",
+    ]
+    held = ["if (-f $hold) {", "rewrite ^ /held last;", "}"]
+    block = _block(DEFAULT, "location /v2/")
+    assert block[block.index(held[0]) :][:3] == held
+
+
+def test_what_is_held_off_is_told_after_the_password() -> None:
+    """In the registry's own form, with when to try again: what `try_files` finds comes after `auth_basic`."""
+    held = _block(DEFAULT, "location = /held")
+    assert {"internal;", 'auth_basic "Registry realm";', "error_page 503 @held;", "try_files /held =503;"} <= set(held)
+    assert not any(line.startswith("return") for line in held)
+    answer = _block(DEFAULT, "location @held")
+    assert "add_header Retry-After 10 always;" in answer
+    [line] = [line for line in answer if line.startswith("return 503 ")]
+    assert json.loads(line.split("'")[1].removesuffix("\\n"))["errors"][0]["code"] == "UNAVAILABLE"
 
 
 def test_old_docker_gets_404_on_request() -> None:

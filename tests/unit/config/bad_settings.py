@@ -239,11 +239,20 @@ SERVICES = [
     bad("nginx", "realm", 'my "realm"', '"my \\"realm\\""',
         "text without quotes, backslash or $, for example Registry realm"),
     bad("nginx", "realm", "", '""', "one line of text that is not empty, for example Registry realm"),
+    bad("logs", "maxSize", "30", '"30"', "a whole number with its unit (k, M or G), for example 30M"),
+    bad("logs", "maxSize", "0M", '"0M"', "a whole number with its unit (k, M or G), for example 30M"),
+    bad("logs", "maxSize", 30, "30", "text, in quotes where YAML would take it for something else, for example 30M"),
+    bad("logs", "keep", 0, "0", "a whole number from 1 to 1000"),
+    bad("logs", "keep", "5", '"5"', "a whole number, without quotes, for example 5"),
+    bad("logs", "rotate", 5, "an unknown setting", "only maxSize, keep"),
+    bad("storage", "warnPercent", 49, "49", "a whole number from 50 to 94"),
+    bad("storage", "warnPercent", 95, "95", "a whole number from 50 to 94"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx "
-        "(did you mean site?)"),
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
+        "logs, gc (did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx"),
+        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
+        "logs, gc"),
 ]  # fmt: skip
 
 PLAIN = [
