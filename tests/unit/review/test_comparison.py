@@ -137,7 +137,7 @@ def test_what_is_unknown_goes_aside_and_its_readers_are_told() -> None:
     (finding,) = found(("directory", CONF), ["directory", "700", *ROOT, b64("registry.conf\0it's \n.conf\0")])
     assert finding.aside == strange
     assert str(finding) == f"{strange!r}: is unknown"
-    assert names(finding.mends) == {"nginx-site"}
+    assert "nginx-site" in names(finding.mends)
 
 
 def test_what_gave_way_before_is_a_note() -> None:
