@@ -1,10 +1,12 @@
 """The settings of a stack: typed, documented, validated before any resource is touched."""
 
+from config.access import Access
 from config.acme import Acme
 from config.certificate import Certificate
 from config.errors import ConfigurationError, Fault
 from config.host import Host
 from config.images import ImageReference, Images
+from config.limits import Limits
 from config.loader import load
 from config.network import Network
 from config.nginx import Nginx
@@ -18,6 +20,7 @@ from config.ui import Ui
 from config.users import Htpasswd, User
 
 __all__ = [
+    "Access",
     "Acme",
     "Certificate",
     "ConfigurationError",
@@ -27,6 +30,7 @@ __all__ = [
     "Htpasswd",
     "ImageReference",
     "Images",
+    "Limits",
     "Network",
     "Nginx",
     "Registry",

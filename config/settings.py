@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.access import Access
 from config.certificate import Certificate
 from config.environment import attached_networks
 from config.errors import SECRET, Fault, shown
 from config.faults import key_of
 from config.host import Host
 from config.images import Images
+from config.limits import Limits
 from config.network import Network
 from config.nginx import Nginx
 from config.pem import covers, leaf_names
@@ -39,10 +41,12 @@ class Settings(BaseModel):
     network: Network = Field(default_factory=Network)
     images: Images = Field(default_factory=Images)
     htpasswd: Htpasswd = Field(default_factory=Htpasswd)
+    access: Access = Field(default_factory=Access)
     certificate: Certificate = Field(default_factory=Certificate)
     registry: Registry = Field(default_factory=Registry)
     ui: Ui = Field(default_factory=Ui)
     nginx: Nginx = Field(default_factory=Nginx)
+    limits: Limits = Field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,12 @@ class Parts:
     network: Network | None = None
     images: Images | None = None
     htpasswd: Htpasswd | None = None
+    access: Access | None = None
     certificate: Certificate | None = None
     registry: Registry | None = None
     ui: Ui | None = None
     nginx: Nginx | None = None
+    limits: Limits | None = None
 
     def settings(self) -> Settings:
         """The whole, once every part is right."""
@@ -116,12 +122,15 @@ def _listen_address(site: Site, network: Network) -> Iterator[Fault]:
 
 
 def _passwords(users: tuple[User, ...], htpasswd: Htpasswd) -> Iterator[Fault]:
-    if htpasswd.scheme != "bcrypt":
-        return
-    for index, user in enumerate(users):
-        if user.password and not user.password.fits_bcrypt:
-            expected = "a password of at most 72 bytes in UTF-8, because htpasswd.scheme is bcrypt"
+    schemes = [user.scheme or htpasswd.scheme for user in users]
+    for index, (user, scheme) in enumerate(zip(users, schemes, strict=True)):
+        if scheme == "bcrypt" and user.password and not user.password.fits_bcrypt:
+            of = "its scheme" if user.scheme else "htpasswd.scheme"
+            expected = f"a password of at most 72 bytes in UTF-8, because {of} is bcrypt"
             yield Fault(key_of("users", (index, "password")), SECRET, expected)
+    if htpasswd.bcrypt_cost is not None and "bcrypt" not in [htpasswd.scheme, *schemes]:
+        expected = "no value, because neither htpasswd.scheme nor a user's is bcrypt"
+        yield Fault(key_of("htpasswd", ("bcryptCost",)), shown(htpasswd.bcrypt_cost), expected)
 
 
 def _names(site: Site, certificate: Certificate) -> Iterator[Fault]:
