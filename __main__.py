@@ -3,6 +3,7 @@
 import pulumi
 
 from components.certificate import Certificate, CertificateArgs
+from components.facts import Facts, FactsArgs
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
 from components.network import Network, NetworkArgs
@@ -42,6 +43,7 @@ nginx = Nginx(
     registry_ui,
     images,
 )
-renewal = Renewal("renewal", RenewalArgs(settings), host, certificate)
+facts = Facts("facts", FactsArgs(settings), host, certificate)
+renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
 
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

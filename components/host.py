@@ -9,7 +9,8 @@ import pulumi_docker as docker
 
 from components.connection import Command, CommandArgs, connect, size_of
 from config import Secrets, Settings
-from rendering.rootfs import TOOLS, HostFile, fingerprint, render, tools
+from rendering.rootfs import TOOLS, HostFile, fingerprint, render
+from rendering.tools import install_script, removal_command
 
 # One host, one stack: the file names it. `check-host` writes and reads it.
 _CLAIM = "/var/lib/docker-registry/stack"
@@ -78,7 +79,7 @@ class Host(pulumi.ComponentResource):
 
         self._checked = self._check()
         installed = self._install_tools()
-        self.ready = self._prepare(installed)
+        self.ready = self._prepare(after=[installed])
         self.provider = self._docker_provider()
         self.orphans = pulumi.ResourceHook(f"{name}-remove-orphan", self._remove_orphan)
         self.lost = pulumi.ErrorHook(f"{name}-replace-lost", self._replace_lost)
@@ -157,38 +158,20 @@ class Host(pulumi.ComponentResource):
             self._child(),
         )
 
-    def _install_tools(self) -> list[Command]:
-        """The tools, each a file: the first by the shell's own means, the others by it."""
-        put_file = render(f"{TOOLS}/put-file")
-        new = f"{put_file.path}.new~"
-        size = len(put_file.content.encode())
-        # Only a complete file is moved into place.
-        install = (
-            f"mkdir -p {TOOLS} && cat > {new} && "
-            f"{{ test $(wc -c < {new}) -eq {size} || {{ echo put-file: it did not arrive whole >&2; exit 1; }}; }} && "
-            f"chmod 755 {new} && mv -f {new} {put_file.path}"
-        )
-        first = self._connection.command(
-            f"{self._name}-tool-put-file",
+    def _install_tools(self) -> Command:
+        """All tools at once: what comes later is a file each, put there by them."""
+        owner = f"{self._name}-tools@{self._connection.kind}"
+        return self._connection.command(
+            f"{self._name}-tools",
             CommandArgs(
-                create=f"sh -c {shlex.quote(install)}",
-                delete=f"sh -c {shlex.quote(f'rm -f {put_file.path}; rmdir {TOOLS} 2>/dev/null || true')}",
-                stdin=put_file.content,
+                create="sh -s", delete=f"sh -c {shlex.quote(removal_command(owner))}", stdin=install_script(owner)
             ),
-            self._child(after=[self._checked]),
+            pulumi.ResourceOptions.merge(
+                self._child(after=[self._checked]),
+                # Once each tool was a resource: removing the first would now remove what this one has put there.
+                pulumi.ResourceOptions(aliases=[pulumi.Alias(name=f"{self._name}-tool-put-file")]),
+            ),
         )
-        others = [path for path in tools() if path != put_file.path]
-        remover = self._tool(f"{TOOLS}/remove-file", after=[first])
-        return [
-            remover,
-            *(self._tool(path, after=[remover]) for path in others if not path.endswith("/remove-file")),
-        ]
-
-    def _tool(self, path: str, after: Sequence[pulumi.Resource]) -> Command:
-        tool = path.rsplit("/", 1)[-1]
-        # remove-file removes itself as well, which sh does not mind; as all other files wait for it, it goes last.
-        args = FileArgs(file=render(path), path=path, mode="0755")
-        return self._file(f"{self._name}-tool-{tool}", args, self._child(), after)
 
     def _prepare(self, after: Sequence[Command]) -> Command:
         settings = self._args.settings.host

@@ -1,4 +1,4 @@
-"""The certificate's timer on the host, and the tool that says how the host is."""
+"""The certificate's timer on the host, and what every `up` says of the host."""
 
 import json
 import shlex
@@ -6,21 +6,19 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.certificate import Certificate
-from components.connection import Command, CommandArgs
-from components.host import FileArgs, Host
-from config import Settings
-from rendering.rootfs import HostFile, fingerprint, render
+from components.facts import Facts
+from components.host import Host
+from components.timer import TimerArgs, timer
+from config.renewal import Renewal as RenewalSettings
 
-_UNIT = "docker-registry-certificate"
 _STATUS = "/usr/local/bin/registry-status"
 
 
 @dataclass(frozen=True)
 class RenewalArgs:
-    """All settings: the host's tools need a little of several."""
+    """When the host looks whether its certificate is due."""
 
-    settings: Settings
+    settings: RenewalSettings
 
 
 class Renewal(pulumi.ComponentResource):
@@ -31,56 +29,25 @@ class Renewal(pulumi.ComponentResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        args: RenewalArgs,
-        host: Host,
-        certificate: Certificate,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, args: RenewalArgs, host: Host, facts: Facts, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("registry:renewal:Renewal", name, None, opts)
-        self._name = name
         self._host = host
-        settings = args.settings
-        facts = self._file(
-            "facts",
-            render(
-                "/etc/docker-registry/host.conf",
-                stack=host.stack,
-                root=host.root,
-                site=settings.site,
-                certificate=settings.certificate,
-                images=settings.images,
+        timer(
+            name,
+            TimerArgs(
+                unit="docker-registry-certificate",
+                context={"renewal": args.settings},
+                traces=["/var/lib/docker-registry/renewal"],
             ),
-            certificate.installed,
+            host,
+            self,
+            after=[facts.written],
         )
-        service = render(f"/etc/systemd/system/{_UNIT}.service")
-        timer = render(f"/etc/systemd/system/{_UNIT}.timer", renewal=settings.certificate.renewal)
-        units = [self._file("service", service, facts), self._file("timer", timer, facts)]
-        self._enable(units, f"{service.content}{timer.content}")
         if not pulumi.runtime.is_dry_run():
             # Beside the rest of the run: the status needs the certificate and the facts, and nothing that comes later.
-            facts.id.apply(lambda _: self._warn())  # type: ignore[arg-type,return-value]  # a coroutine is an Awaitable
+            facts.written.id.apply(lambda _: self._warn())  # type: ignore[arg-type,return-value]  # a coroutine is an Awaitable
         self.register_outputs({})
-
-    def _file(self, name: str, file: HostFile, after: Command) -> Command:
-        return self._host.file(
-            f"{self._name}-{name}",
-            FileArgs(file=file, path=file.path, mode="0644"),
-            pulumi.ResourceOptions(parent=self, depends_on=[after]),
-        )
-
-    def _enable(self, units: list[Command], content: str) -> None:
-        """Starts the timer at boot and now; a changed schedule counts from now on."""
-        mark = fingerprint(content, 8)
-        enable = f"systemctl daemon-reload && systemctl enable -q {_UNIT}.timer && systemctl restart {_UNIT}.timer"
-        traces = f"/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-{_UNIT}.timer"
-        disable = f"systemctl disable -q --now {_UNIT}.timer && rm -f {traces}"
-        self._host.command(
-            f"{self._name}-enable",
-            CommandArgs(create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"sh -c {shlex.quote(disable)}"),
-            pulumi.ResourceOptions(parent=self, depends_on=units),
-        )
 
     async def _warn(self) -> str:
         """Says at every `up` what wants attention on the host, also when nothing else has changed."""

@@ -54,7 +54,8 @@ class Recorded:
     delete_before_replace: bool
     replace_on_changes: tuple[str, ...]
     ignore_changes: tuple[str, ...]
-    aliases: int
+    aliases: tuple[str, ...]
+    """Names that it once had."""
     additional_secret_outputs: tuple[str, ...]
     before_create: tuple[str, ...]
     """The names of the hooks that run before it is created."""
@@ -214,7 +215,7 @@ def _recorded(request: resource_pb2.RegisterResourceRequest) -> Recorded:
         delete_before_replace=request.deleteBeforeReplace,
         replace_on_changes=tuple(request.replaceOnChanges),
         ignore_changes=tuple(request.ignoreChanges),
-        aliases=len(request.aliases),
+        aliases=tuple(alias.spec.name for alias in request.aliases),
         additional_secret_outputs=tuple(request.additionalSecretOutputs),
         before_create=tuple(request.hooks.before_create),
         on_error=tuple(request.hooks.on_error),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,7 +12,8 @@ import pytest
 
 from components.host import Directory, FileArgs
 from config import Secrets, Settings
-from rendering.rootfs import TOOLS, HostFile, tools
+from rendering.rootfs import TOOLS, HostFile
+from rendering.tools import install_script, removal_command
 from tests.unit.assembly import Assembly, assembled, assembled_anew
 from tests.unit.config.stack import Stack
 from tests.unit.programs import part
@@ -55,53 +55,19 @@ def test_a_later_run_says_that_the_stack_was_here(preview: bool) -> None:
     assert inputs["update"] == f"{inputs['create']} --known"
 
 
-def test_every_tool_is_a_file_of_its_own(preview: bool) -> None:
-    """Executable, and whole: its content is the command's standard input, its size is in the command."""
+def test_the_tools_arrive_together(preview: bool) -> None:
+    """After the check, in one round trip, and before everything else."""
     run = _host(preview=preview)
-    for path in tools():
-        tool = run[f"h-tool-{path.rpartition('/')[2]}"]
-        assert tool.inputs["stdin"].startswith("#!/bin/sh\n")
-        if path != f"{TOOLS}/put-file":
-            size = len(tool.inputs["stdin"].encode())
-            assert f"--size {size} --mode 0755 --owner root:root {path}" in tool.inputs["create"]
+    assert run["h-tools"].depends_on == {"h-check"}
+    assert run["h-tools"].inputs["create"] == "sh -s"
+    assert run["h-tools"].inputs["stdin"] == install_script("h-tools@ssh")
+    assert run["h-tools"].inputs["delete"] == f"sh -c {shlex.quote(removal_command('h-tools@ssh'))}"
+    assert run["h-prepare"].depends_on == {"h-tools"}
 
 
-def test_the_remover_of_files_goes_last(preview: bool) -> None:
-    """It is made before every other file, so that it is there until all are removed."""
-    run = _host(preview=preview)
-    assert run["h-tool-remove-file"].depends_on == {"h-tool-put-file"}
-    others = {name for name in run.resources if name.startswith("h-tool-")} - {"h-tool-put-file", "h-tool-remove-file"}
-    for name in others:
-        assert "h-tool-remove-file" in run[name].depends_on, name
-    assert run["h-prepare"].depends_on >= others
-
-
-def _install(directory: Path, content: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command that puts the first tool on a host, below a directory."""
-    command = _host()["h-tool-put-file"].inputs["create"].replace(TOOLS, str(directory))
-    return subprocess.run(["sh", "-c", command], input=content, capture_output=True, text=True, timeout=10, check=False)
-
-
-def test_the_first_tool_is_installed_whole(tmp_path: Path) -> None:
-    """On a host that has none yet."""
-    content = _host()["h-tool-put-file"].inputs["stdin"]
-    done = _install(tmp_path / "tools", content)
-    assert done.returncode == 0, done.stderr
-    tool = tmp_path / "tools" / "put-file"
-    assert tool.read_text() == content
-    assert tool.stat().st_mode & 0o777 == 0o755
-    assert [path.name for path in tool.parent.iterdir()] == ["put-file"]
-
-
-def test_half_of_the_first_tool_is_not_installed(tmp_path: Path) -> None:
-    """A connection that breaks leaves the old one, wherever it breaks."""
-    content = _host()["h-tool-put-file"].inputs["stdin"]
-    lines = content.splitlines(keepends=True)
-    ends = [index for index, line in enumerate(lines, start=1) if line == "fi\n" and index < len(lines)]
-    (tmp_path / "put-file").write_text("the old one")
-    for part_of_it in ["", content[:-1], content[: len(content) // 2], *("".join(lines[:end]) for end in ends)]:
-        assert _install(tmp_path, part_of_it).returncode != 0, part_of_it[-60:]
-        assert (tmp_path / "put-file").read_text() == "the old one"
+def test_tools_that_were_resources_of_their_own_are_taken_over(preview: bool) -> None:
+    """Removing the first of them would remove what is new."""
+    assert _host(preview=preview)["h-tools"].aliases == ("h-tool-put-file",)
 
 
 def test_a_changed_preparation_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ COMPONENTS = {
     "registry-ui": "registry:registry-ui:RegistryUi",
     "certificate": "registry:certificate:Certificate",
     "nginx": "registry:nginx:Nginx",
+    "facts": "registry:facts:Facts",
     "renewal": "registry:renewal:Renewal",
 }
 
@@ -67,9 +68,9 @@ def test_nothing_is_protected_or_ignored(run: Recording) -> None:
         assert not resource.ignore_changes, resource.name
 
 
-def test_nothing_was_ever_called_otherwise(run: Recording) -> None:
-    """No resource has an alias yet. One that is renamed needs one, and then a line here."""
-    assert {resource.name for resource in run if resource.aliases} == set()
+def test_only_the_tools_were_ever_called_otherwise(run: Recording) -> None:
+    """One that is renamed needs an alias, and then a line here."""
+    assert {resource.name for resource in run if resource.aliases} == {"host-tools"}
 
 
 def test_docker_objects_use_the_host_s_own_provider(run: Recording) -> None:
@@ -107,7 +108,7 @@ def test_orphans_make_way_for_networks_and_containers(run: Recording) -> None:
 
 def test_commands_wait_for_the_host(run: Recording) -> None:
     """Nothing runs on a host before it is checked and ready, but what makes it so."""
-    making = {"host-check", "host-prepare", *(name for name in run.resources if name.startswith("host-tool-"))}
+    making = {"host-check", "host-tools", "host-prepare"}
     for command in run.commands:
         if command.name not in making:
             assert "host-prepare" in command.depends_on, command.name
@@ -132,7 +133,7 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
     """Accounts, secrets, certificates and directories have no delete: only program files and the claim go."""
     for command in run.commands:
         deletes = str(command.inputs.get("delete", ""))
-        if command.name == "host-tool-put-file":
+        if command.name == "host-tools":
             assert "rm -f /usr/local/lib/docker-registry/put-file;" in deletes
             assert "rm -r" not in deletes
         elif command.name == "host-check":

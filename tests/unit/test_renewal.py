@@ -15,7 +15,7 @@ UNIT = "/etc/systemd/system/docker-registry-certificate"
 
 def test_the_host_learns_what_its_tools_need(preview: bool) -> None:
     """One file, without a secret."""
-    facts = whole("acme", preview)["renewal-facts"]
+    facts = whole("acme", preview)["facts-file"]
     assert facts.inputs["create"].endswith(" /etc/docker-registry/host.conf")
     assert facts.inputs["stdin"].splitlines()[1:] == [
         "root=/var/opt",
@@ -47,8 +47,8 @@ def test_the_timer_starts_when_its_files_are_there(variant: str, preview: bool) 
     run = whole(variant, preview)
     enable = run["renewal-enable"]
     assert enable.depends_on >= {"renewal-service", "renewal-timer"}
-    assert run["renewal-timer"].depends_on >= {"renewal-facts"}
-    assert run["renewal-facts"].depends_on >= _certificate(run)
+    assert run["renewal-timer"].depends_on >= {"facts-file"}
+    assert run["facts-file"].depends_on >= _certificate(run)
     assert "systemctl enable -q docker-registry-certificate.timer" in enable.inputs["create"]
 
 

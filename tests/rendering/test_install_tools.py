@@ -1,0 +1,140 @@
+"""The script that installs the host's tools: whole or not at all, and what is no tool any more goes."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rendering import tools as subject
+from rendering.rootfs import TOOLS, TREE, HostFile, render, tools
+from rendering.tools import install_script, removal_command, tool_paths
+from tests.rendering.host_tools import OWNER
+
+PLACES = (TOOLS, "/usr/local/bin", "/var/lib/docker-registry", "/run/lock")
+ME = "host-tools@ssh"
+
+
+class BlankHost:
+    """A directory that stands for a host without tools."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "run/lock").mkdir(parents=True)
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script as `sh -s` does, every place on the host moved below the directory."""
+        return subprocess.run(
+            ["sh", "-s"], input=self._moved(script), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def files(self) -> dict[str, str]:
+        """The tools that are there."""
+        folders = [self.root / place.lstrip("/") for place in (TOOLS, "/usr/local/bin")]
+        found = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+        return {f"/{path.relative_to(self.root)}": path.read_text() for path in found}
+
+    def wanted(self) -> dict[str, str]:
+        """The tools as they should be there."""
+        return {path: self._moved((TREE / path.lstrip("/")).read_text()) for path in tools()}
+
+    def _moved(self, script: str) -> str:
+        for place in PLACES:
+            script = script.replace(place, f"{self.root}{place}")
+        return script.replace("root:root", OWNER)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BlankHost:
+    """A host without tools. The sizes are those of the moved scripts."""
+    blank = BlankHost(tmp_path)
+    monkeypatch.setattr(subject.Tool, "size", property(lambda tool: len(blank._moved(tool.content).encode())))
+    return blank
+
+
+def test_all_tools_are_installed(host: BlankHost) -> None:
+    """Executable, and nothing else is left; a second time changes nothing."""
+    for _ in range(2):
+        done = host.run(install_script(ME))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert host.files() == host.wanted()
+    for path in tools():
+        assert (host.root / path.lstrip("/")).stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("part", [0.0, 0.02, 0.2, 0.5, 0.9, 0.99, 0.999])
+def test_a_script_that_arrives_in_part_changes_nothing(host: BlankHost, part: float) -> None:
+    """Wherever the connection breaks, and it is an error unless nothing at all arrived, which the shell can't see."""
+    script = install_script(ME)
+    done = host.run(script[: int(len(script) * part)])
+    assert host.files() == {}
+    if part > 0.1:
+        assert done.returncode != 0
+
+
+def test_a_script_without_its_last_line_changes_nothing(host: BlankHost) -> None:
+    """It is good shell, and would end well without having done anything."""
+    done = host.run(install_script(ME).removesuffix("main\n"))
+    assert done.returncode != 0
+    assert "did not arrive whole" in done.stderr
+    assert host.files() == {}
+
+
+def test_what_is_no_tool_any_more_goes(host: BlankHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what others put beside stays."""
+    host.run(install_script(ME))
+    (host.root / "usr/local/bin/somebody-else-s").write_text("mine")
+    retired = f"{TOOLS}/running-versions"
+    monkeypatch.setattr(subject, "tools", lambda: [path for path in tools() if path != retired])
+    done = host.run(install_script(ME))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host.files() == {
+        **{path: text for path, text in host.wanted().items() if path != retired},
+        "/usr/local/bin/somebody-else-s": "mine",
+    }
+
+
+def test_a_tool_changed_by_hand_is_kept_beside(host: BlankHost) -> None:
+    """As with every file."""
+    host.run(install_script(ME))
+    edited = host.root / TOOLS.lstrip("/") / "keep-secret"
+    edited.write_text("#!/bin/sh\n# mine\n")
+    done = host.run(install_script(ME))
+    assert "kept as" in done.stderr
+    [backup] = edited.parent.glob("keep-secret.*~")
+    assert backup.read_text() == "#!/bin/sh\n# mine\n"
+
+
+def test_removal_takes_all_tools(host: BlankHost) -> None:
+    """The means to remove last; once more does nothing."""
+    host.run(install_script(ME))
+    for _ in range(2):
+        done = host.run(removal_command(ME))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert host.files() == {}
+        assert not (host.root / TOOLS.lstrip("/")).exists()
+
+
+def test_every_tool_is_in_it_once() -> None:
+    """The one that installs the others first."""
+    paths = tool_paths()
+    assert sorted(paths) == tools()
+    assert paths[:2] == [f"{TOOLS}/put-file", f"{TOOLS}/remove-file"]
+
+
+@pytest.mark.parametrize("path", tools())
+def test_the_changed_tool_is_named_in_a_diff(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the lines around its text, and at the top."""
+    before = install_script(ME).splitlines()
+
+    def changed(place: str) -> HostFile:
+        file = render(place)
+        return HostFile(file.path, file.content + "# more\n") if place == path else file
+
+    monkeypatch.setattr(subject, "render", changed)
+    added = [line for line in install_script(ME).splitlines() if line not in before]
+    name = path.rpartition("/")[2]
+    assert added[0].startswith(f"#   {path} ")
+    assert added[-1].startswith(f"== end of {name} ")
+    assert "# more" in added
