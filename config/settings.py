@@ -48,6 +48,12 @@ class Settings(BaseModel):
     nginx: Nginx = Field(default_factory=Nginx)
     limits: Limits = Field(default_factory=Limits)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which clients may come, `site.fqdn` first, each once."""
+        acme = self.certificate.acme_settings.names if self.certificate.mode == "acme" else ()
+        return tuple(dict.fromkeys([self.site.fqdn, *self.site.aliases, *acme]))
+
 
 @dataclass(frozen=True)
 class Parts:

@@ -103,7 +103,9 @@ class User(Concern):
     """What the user may do in `repositories`: `pull`; `push`, which includes to pull; or `admin`, which includes both
     and to delete. Everything else is refused with `DENIED`."""
 
-    repositories: tuple[Pattern, ...] | None = Field(default=None, strict=False, json_schema_extra={"uniqueItems": True})
+    repositories: tuple[Pattern, ...] | None = Field(
+        default=None, strict=False, json_schema_extra={"uniqueItems": True}
+    )
     """Patterns of the repositories that the role is for, for example `["team-a/*", "tools"]`; `*` stands for any
     characters, slashes too. Absent: all. Only who may pull all sees the catalogue, which the page lists."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from config.access import Access
 from config.nginx import Nginx
 from config.site import Site
 from rendering.proxy import site_file
@@ -12,11 +13,18 @@ CHAIN, KEY = "/etc/nginx/tls/files/current/fullchain.pem", "/etc/nginx/tls/files
 
 
 def site_of(
-    nginx: Nginx | None = None, site: Site | None = None, *, version: tuple[int, ...] | None = CURRENT
+    nginx: Nginx | None = None,
+    site: Site | None = None,
+    access: Access | None = None,
+    *,
+    version: tuple[int, ...] | None = CURRENT,
 ) -> HostFile:
     """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
+    site = site or Site(fqdn="dr.example.net")
     return site_file(
-        site=site or Site(fqdn="dr.example.net"),
+        site=site,
+        names=[site.fqdn, *site.aliases],
+        access=access or Access(),
         nginx=nginx or Nginx(),
         version=version,
         chain=CHAIN,
@@ -33,6 +41,7 @@ VARIANTS: dict[str, HostFile] = {
     "old-docker": site_of(Nginx(refuse_old_docker=True)),
     "old-nginx": site_of(version=OLD),
     "unknown-nginx": site_of(version=None),
+    "anonymous": site_of(access=Access(anonymous_pull=("public/*",))),
     "everything": site_of(
         Nginx(
             tls_profile="modern",
@@ -42,7 +51,8 @@ VARIANTS: dict[str, HostFile] = {
             read_timeout=86400,
             realm="Our images; {yours} #too",
         ),
-        Site(fqdn="images.example.net", http_port=8080, https_port=8443),
+        Site(fqdn="images.example.net", http_port=8080, https_port=8443, aliases=("i.example.net",)),
+        Access(anonymous_pull=("*",), attempts_per_minute=1),
         version=OLD,
     ),
 }

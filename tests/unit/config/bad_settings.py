@@ -11,6 +11,7 @@ from tests.unit.config.stack import APR1, HOST_KEY, PASSWORD
 NAME_EXAMPLE = "for example dr.example.net"
 PATH_EXAMPLE = "for example /var/opt"
 SUBNET_EXAMPLE = "for example 100.127.255.0/24"
+PATTERN = "the name of a repository in lower case, in which * stands for any characters, for example team-a/*"
 USER_EXAMPLE = "for example alice"
 NO_CONNECTION = "no value, because host.address is local: no connection is made"
 
@@ -185,7 +186,8 @@ USERS = [
              f"a name that does not begin with #, which would make it a comment, {USER_EXAMPLE}"),
     bad_user({"name": "é" * 128, "hash": APR1}, "name", f'"{"é" * 80}"…',
              f"a name of at most 255 bytes in UTF-8, {USER_EXAMPLE}"),
-    bad_user({"name": "alice", "hash": APR1}, "name", "the name of users[0] again", "each name once"),
+    bad_user({"name": "ALICE", "hash": APR1}, "name", "the name of users[0] again",
+             "each name once, in upper or lower case"),
     bad_user({"name": "b:ob", "password": PASSWORD}, "name", "[secret]", f"a name without a colon, {USER_EXAMPLE}"),
     bad_user({"name": "bob", "password": ""}, "password", "[secret]", "a password that is not empty"),
     bad_user({"name": "bob", "password": "two\nlines"}, "password", "[secret]",
@@ -205,9 +207,28 @@ USERS = [
              "a complete sha512 hash, as htpasswd prints it after the colon"),
     bad_user({"name": "bob", "hash": "$2y$05$abc"}, "hash", "[secret]",
              "a complete bcrypt hash, as htpasswd prints it after the colon"),
-    bad_user({"name": "bob", "hash": APR1, "role": "admin"}, "role", "an unknown setting", "only name, password, hash"),
+    bad_user({"name": "bob", "hash": APR1, "rule": "admin"}, "rule", "an unknown setting",
+             "only name, password, hash, scheme, role, repositories, pullOnly (did you mean role?)"),
+    bad_user({"name": "bob", "hash": APR1, "role": "owner"}, "role", '"owner"', "pull, push or admin"),
+    bad_user({"name": "bob", "hash": APR1, "scheme": "bcrypt"}, "scheme", '"bcrypt"',
+             "no value, because this user's hash is ready-made"),
+    bad_user({"name": "bob", "password": "x" * 73, "scheme": "bcrypt"}, "password", "[secret]",
+             "a password of at most 72 bytes in UTF-8, because its scheme is bcrypt"),
+    bad_user({"name": "bob", "hash": APR1, "repositories": []}, "repositories", "a list",
+             "at least one pattern, for example team-a/*; or no value, for all repositories"),
+    bad_user({"name": "bob", "hash": APR1, "repositories": "team-a/*"}, "repositories", '"team-a/*"', "a list"),
+    bad_user({"name": "bob", "hash": APR1, "repositories": ["Team"]}, "repositories[0]", '"Team"', PATTERN),
+    bad_user({"name": "bob", "hash": APR1, "repositories": ["a/"]}, "repositories[0]", '"a/"', PATTERN),
+    bad_user({"name": "bob", "hash": APR1, "repositories": ["a/../b"]}, "repositories[0]", '"a/../b"', PATTERN),
+    bad_user({"name": "bob", "hash": APR1, "repositories": ["a/**"]}, "repositories[0]", '"a/**"', PATTERN),
+    bad_user({"name": "bob", "hash": APR1, "repositories": ["*a*b*"]}, "repositories[0]", '"*a*b*"',
+             "a pattern with at most 2 *, for example team-a/*"),
+    bad_user({"name": "bob", "hash": APR1, "repositories": ["a", "a"]}, "repositories", '"a" twice',
+             "each pattern once"),
+    bad_user({"name": "bob", "hash": APR1, "pullOnly": ["a"]}, "pullOnly", "a list",
+             "no value, because without repositories this user may pull all"),
     bad("htpasswd", "scheme", "md5", '"md5"', "apr1, sha512 or bcrypt"),
-    bad("htpasswd", "bcryptCost", 10, "10", "no value, because htpasswd.scheme is apr1"),
+    bad("htpasswd", "bcryptCost", 10, "10", "no value, because neither htpasswd.scheme nor a user's is bcrypt"),
     bad("htpasswd", "bcryptCost", 31, "31", "a whole number from 5 to 12", htpasswd={"scheme": "bcrypt"}),
 ]  # fmt: skip
 
@@ -237,11 +258,17 @@ SERVICES = [
     bad("nginx", "realm", 'my "realm"', '"my \\"realm\\""',
         "text without quotes, backslash or $, for example Registry realm"),
     bad("nginx", "realm", "", '""', "one line of text that is not empty, for example Registry realm"),
+    bad("access", "attemptsPerMinute", 0, "0", "a whole number from 1 to 6000"),
+    bad("access", "anonymousPull", True, "true", "a list"),
+    Bad({"access": {"anonymousPull": ["a$b"]}}, "docker-registry:access.anonymousPull[0]", '"a$b"', PATTERN),
+    bad("access", "anonymousPull", ["a", "a"], '"a" twice', "each pattern once"),
+    bad("limits", "nginxMemory", 64, "64", "a whole number of MiB from 128 to 1048576"),
+    bad("limits", "registryProcesses", 63, "63", "a whole number from 64 to 32768"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx "
+        "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, ui, nginx, limits "
         "(did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, ui, nginx"),
+        "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, ui, nginx, limits"),
 ]  # fmt: skip
 
 PLAIN = [
