@@ -25,7 +25,10 @@ _START = (
 
 @dataclass(frozen=True)
 class RegistryArgs:
-    """The registry's settings and limits, and the secret that signs its uploads; without one, the host makes and keeps its own."""
+    """The registry's settings and limits, and the secret that signs its uploads.
+
+    Without a secret, the host makes and keeps its own.
+    """
 
     settings: RegistrySettings
     limits: Limits

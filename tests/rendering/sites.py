@@ -34,6 +34,24 @@ def site_of(
     )
 
 
+def lines(text: str) -> list[str]:
+    """The directives, without comments and indentation."""
+    stripped = (line.strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+def block(text: str, head: str, occurrence: int = 0) -> list[str]:
+    """The directives directly or deeper inside a block, such as `location /v2/`."""
+    found = lines(text)
+    start = [index for index, line in enumerate(found) if line == head + " {"][occurrence]
+    depth = 0
+    for end in range(start, len(found)):
+        depth += found[end].endswith("{") - (found[end] == "}")
+        if depth == 0:
+            return found[start + 1 : end]
+    raise AssertionError(f"{head} has no end")
+
+
 VARIANTS: dict[str, HostFile] = {
     "defaults": site_of(),
     "modern": site_of(Nginx(tls_profile="modern")),

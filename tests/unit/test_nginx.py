@@ -28,7 +28,7 @@ def _options(run: Recording, name: str) -> tuple[dict[str, str], str]:
 def test_the_site_is_tested_before_it_is_put_and_then_reloaded(preview: bool) -> None:
     """By nginx -t in the image that will run it; the container is not touched."""
     options, path = _options(_nginx(preview), "p-site")
-    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt"
+    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt registry.conf"
     assert options["--then"] == RELOAD
     assert (options["--mode"], options["--owner"]) == ("0600", "root:root")
     assert path == "/var/opt/nginx/etc/conf.d/registry.conf"
@@ -73,13 +73,28 @@ def test_the_accounts_are_secret_kept_and_reloaded(preview: bool) -> None:
     assert path == "/var/opt/nginx/etc/auth/registry.htpasswd"
 
 
+@pytest.mark.parametrize(("name", "file"), [("p-rights", "access.conf"), ("p-passwords", "accounts.conf")])
+def test_rights_are_tested_and_reloaded_before_the_site(preview: bool, name: str, file: str) -> None:
+    """The site refers to them; they are no secret, so that a reviewer sees who may do what."""
+    run = _nginx(preview, {"users": [{"name": "bob", "hash": APR1, "role": "pull", "repositories": ["team-a/*"]}]})
+    options, path = _options(run, name)
+    assert path == f"/var/opt/nginx/etc/conf.d/{file}"
+    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt {file}"
+    assert options["--then"] == RELOAD
+    assert options["--mode"] == "0600"
+    assert name in run["p-site"].depends_on
+    assert "stdin" not in run[name].secrets
+    if name == "p-rights":
+        assert '"\\\\bob" 1;' in run[name].inputs["stdin"]
+
+
 def test_the_directories_are_root_s_alone(preview: bool) -> None:
     """And made once those of the certificate are there, which are their parents."""
     run = _nginx(preview)
     names = ("etc/auth", "etc/conf.d", "etc/start", "logs")
     assert run["p-directories"].inputs["stdin"].splitlines() == [f"0700 root:root /var/opt/nginx/{n}" for n in names]
     assert run["p-directories"].depends_on >= {"c-directories", "c-self-signed"}
-    for file in ("p-accounts", "p-start", "p-site"):
+    for file in ("p-accounts", "p-start", "p-rights", "p-passwords"):
         assert "p-directories" in run[file].depends_on, file
 
 
