@@ -130,6 +130,7 @@ def _commands(make: str, registry: str, repository: str, who: str, digest: str) 
 
 
 def _read(text: str) -> Iterator[tuple[tuple[str, str], Told]]:
-    for line in text.splitlines():
+    # Not by splitlines: clients that show their progress go back to a line's begin.
+    for line in text.removesuffix("\n").split("\n"):
         act, repository, let, *words = line.split(" ", 3)
         yield (act, repository), Told(let == "yes", " ".join(words))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e import fuzz_target
+from tests.e2e.fuzz import Fuzz
 from tests.e2e.role_clients import TAG, Makes, Told_
 from tests.e2e.role_users import (
     BASE,
@@ -30,6 +33,7 @@ from tests.lab.host import LabHost
 pytestmark = pytest.mark.e2e
 
 MAKES = ("docker", "skopeo", "podman", "crane", "curl")
+REQUESTS = 10_000
 BLOB = b"a blob that can be mounted"
 
 
@@ -215,6 +219,21 @@ def test_anonymous_pull(registry: Deployed, makes: Makes) -> None:
             ("pull", BASE),
         }, (make, logged_in)
     assert registry.get("/token", user="team", password="wrong").status == 401
+
+
+def test_ten_thousand_strange_requests(registry: Deployed, makes: Makes) -> None:
+    """None lets an account into a repository that isn't its own, breaks a server, or changes anything there."""
+    digest = fuzz_target.prepare(registry)
+    before = fuzz_target.Target.of(registry)
+    began = time.monotonic()
+    outcome = Fuzz(makes.registry, digest, fuzz_target.MARKER).run(REQUESTS)
+    print(f"\n{REQUESTS} requests in {time.monotonic() - began:.0f} s: {dict(sorted(outcome.statuses.items()))}")
+    assert outcome.statuses.total() == REQUESTS
+    assert outcome.wrong == []
+    assert fuzz_target.Target.of(registry) == before
+    assert Api(registry, USER).ask("HEAD", f"/v2/{OWN}/blobs/{digest}").status == 404
+    # What an account may do it still may.
+    assert Api(registry, USER).ask("GET", f"/v2/{OTHER}/blobs/{digest}").body == fuzz_target.MARKER
 
 
 def test_an_account_is_changed_and_revoked_at_once(registry: Deployed, makes: Makes) -> None:
