@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.adoption import Adoption, AdoptionArgs
 from components.certificate import Certificate, CertificateArgs
 from components.facts import Facts, FactsArgs
 from components.host import Host, HostArgs
@@ -26,7 +27,8 @@ certificate = Certificate(
     host,
     images,
 )
-network = Network("network", NetworkArgs(settings.network), host, certificate)
+adoption = Adoption("adoption", AdoptionArgs(settings.host.adopt, settings.network.name), host, images, certificate)
+network = Network("network", NetworkArgs(settings.network), host, adoption)
 volumes = Volumes("volumes", VolumesArgs(host.root), host)
 
 registry = Registry(
@@ -45,6 +47,7 @@ nginx = Nginx(
     NginxArgs(settings, secrets.user_credentials),
     host,
     network,
+    adoption,
     certificate,
     registry,
     registry_ui,

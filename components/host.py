@@ -149,6 +149,7 @@ class Host(pulumi.ComponentResource):
                 *("--subnet", str(settings.network.subnet)),
                 *("--ports", f"{settings.site.http_port} {settings.site.https_port}"),
                 *("--install", _yes(settings.host.install_packages)),
+                *(("--adopt", settings.network.name) if settings.host.adopt else ()),
             ]
         )
         script = render(f"{TOOLS}/check-host").content

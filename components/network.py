@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.certificate import Certificate
+from components.adoption import Adoption
 from components.host import STACK_LABEL, Host
 from config.network import Network as NetworkSettings
 
@@ -27,7 +27,7 @@ class Network(pulumi.ComponentResource):
         name: str,
         args: NetworkArgs,
         host: Host,
-        certificate: Certificate,
+        adoption: Adoption,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:network:Network", name, None, opts)
@@ -39,7 +39,7 @@ class Network(pulumi.ComponentResource):
             labels=[docker.NetworkLabelArgs(label=STACK_LABEL, value=host.stack)],
             # The old one first, and its containers before it: two networks can't have the same subnet.
             opts=pulumi.ResourceOptions.merge(
-                host.docker_options(self, after=[certificate.installed]),
+                host.docker_options(self, after=[adoption.done]),
                 pulumi.ResourceOptions(delete_before_replace=True),
             ),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from components.adoption import Adoption
 from components.certificate import Certificate
 from components.connection import Command
 from components.container import ContainerArgs, bind, container
@@ -49,6 +50,7 @@ class Nginx(pulumi.ComponentResource):
         args: NginxArgs,
         host: Host,
         network: Network,
+        adoption: Adoption,
         certificate: Certificate,
         registry: Registry,
         registry_ui: RegistryUi,
@@ -67,8 +69,9 @@ class Nginx(pulumi.ComponentResource):
                 Directory("0700", "root:root", f"{home}/{path}")
                 for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
             ],
-            # The parents are the certificate's, which has to be there first in any case.
-            pulumi.ResourceOptions(parent=self, depends_on=[certificate]),
+            # The parents are the certificate's. A proxy that was set up by hand reads these files on every request: it
+            # has to be gone before they are changed.
+            pulumi.ResourceOptions(parent=self, depends_on=[certificate, adoption.done]),
         )
         start = render("/var/opt/nginx/etc/start/nginx-start", root=host.root)
         # The site refers to both, which stand for themselves.
@@ -77,7 +80,7 @@ class Nginx(pulumi.ComponentResource):
             self._accounts(directories),
             self._start(start, directories),
             *rights,
-            self._configuration(self._site(certificate), rights),
+            self._configuration(self._site(certificate), [directories, *rights]),
         ]
         self.container = container(
             f"{name}-container",

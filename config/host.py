@@ -123,6 +123,11 @@ class Host(Concern):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(default="Etc/UTC", examples=["Europe/Vienna"])
     """Time zone of the containers and of the timers, by its IANA name. A change replaces the containers."""
 
+    adopt: bool = False
+    """Whether a registry that was set up by hand on this host is taken over: its containers (`nginx`,
+    `registry`, `registry-ui`), network, cron lines and units make way once; images, certificates and
+    accounts stay."""
+
     @property
     def is_local(self) -> bool:
         """Whether the host is the machine on which the program runs."""

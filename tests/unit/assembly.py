@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache, cached_property
 
+from components.adoption import Adoption, AdoptionArgs
 from components.certificate import Certificate, CertificateArgs
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
@@ -34,7 +35,12 @@ class Assembly:
 
     @cached_property
     def network(self) -> Network:
-        return Network("n", NetworkArgs(self.settings.network), self.host, self.certificate)
+        return Network("n", NetworkArgs(self.settings.network), self.host, self.adoption)
+
+    @cached_property
+    def adoption(self) -> Adoption:
+        args = AdoptionArgs(self.settings.host.adopt, self.settings.network.name)
+        return Adoption("a", args, self.host, self.images, self.certificate)
 
     @cached_property
     def volumes(self) -> Volumes:
@@ -61,7 +67,7 @@ class Assembly:
     @cached_property
     def nginx(self) -> Nginx:
         args = NginxArgs(self.settings, self.secrets.user_credentials)
-        needed = (self.certificate, self.registry, self.ui, self.images)
+        needed = (self.adoption, self.certificate, self.registry, self.ui, self.images)
         return Nginx("p", args, self.host, self.network, *needed)
 
 

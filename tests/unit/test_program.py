@@ -19,6 +19,7 @@ COMPONENTS = {
     "registry-ui": "registry:registry-ui:RegistryUi",
     "certificate": "registry:certificate:Certificate",
     "nginx": "registry:nginx:Nginx",
+    "adoption": "registry:adoption:Adoption",
     "facts": "registry:facts:Facts",
     "renewal": "registry:renewal:Renewal",
 }
@@ -50,7 +51,7 @@ def test_every_resource_is_a_component_s_child_and_called_after_it(run: Recordin
 def test_components_take_their_children_s_names_from_their_own(preview: bool) -> None:
     """A component by another name gives its children other names: two of a kind could live in one stack."""
     run = assembled("nginx", preview)
-    assert {component.name for component in run.components} == set("hinvrucp")
+    assert {component.name for component in run.components} == set("hinvrucpa")
     for resource in run:
         if resource.custom:
             assert resource.name.startswith(f"{resource.parent}-"), resource.name
