@@ -20,7 +20,8 @@ mkdir -p {home} && cd {home} && umask 077
 cat > password
 cell() {{
     name=$1; shift
-    if "$@" >out 2>&1; then echo "$name yes"; else echo "$name no $(tr '\\n' ' ' <out | tail -c 400)"; fi
+    if "$@" >out 2>&1; then echo "$name yes"; return; fi
+    printf '%s no %s\\n' "$name" "$(tr '\\n' ' ' <out | tail -c 400)"
 }}
 web() {{
     status=$(curl -sS --cacert /root/registry-ca.pem -K curlrc -o body -w '%{{http_code}}' "$@") || return
@@ -130,7 +131,7 @@ def _commands(make: str, registry: str, repository: str, who: str, digest: str) 
 
 
 def _read(text: str) -> Iterator[tuple[tuple[str, str], Told]]:
-    # Not by splitlines: clients that show their progress go back to a line's begin.
+    # Not by splitlines: clients that show their progress go back to the beginning of a line.
     for line in text.removesuffix("\n").split("\n"):
         act, repository, let, *words = line.split(" ", 3)
         yield (act, repository), Told(let == "yes", " ".join(words))

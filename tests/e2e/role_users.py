@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.e2e.support import USER, Answer, Deployed
 from tests.lab.stack import Secret
@@ -100,8 +101,9 @@ class Api:
         digest = digest_of(content)
         started = self.ask("POST", f"/v2/{repository}/blobs/uploads/")
         assert started.status == http.HTTPStatus.ACCEPTED, started
-        path = started.headers["location"].partition(self.registry.fqdn)[2]
-        done = self.ask("PUT", f"{path}&digest={digest}", content, Content_Type="application/octet-stream")
+        location = urlsplit(started.headers["location"])
+        target = f"{location.path}?{location.query}&digest={digest}"
+        done = self.ask("PUT", target, content, Content_Type="application/octet-stream")
         assert done.status == http.HTTPStatus.CREATED, done
         return digest
 

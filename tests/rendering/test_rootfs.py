@@ -17,6 +17,7 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
     assert TEMPLATES == [
         "/etc/docker-registry/host.conf",
         "/etc/systemd/system/docker-registry-certificate.timer",
+        "/etc/systemd/system/docker-registry-network.service",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",
         "/var/opt/nginx/etc/conf.d/access.conf",

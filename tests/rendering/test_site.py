@@ -62,7 +62,8 @@ def test_the_server_does_not_tell_its_version() -> None:
 
 def test_a_layer_may_have_any_size() -> None:
     """nginx's own limit is 1 MB."""
-    assert all("client_max_body_size 0;" in location for location in (V2, REGISTRY))
+    assert HTTPS.index("client_max_body_size 0;") < HTTPS.index("location /v2/ {")
+    assert not any("client_max_body_size" in line for line in [*V2, *REGISTRY, *block(DEFAULT, "location = /account")])
 
 
 def test_nothing_large_is_written_to_disk_in_between() -> None:
