@@ -16,7 +16,11 @@ touch "$rules"
 case $1 in
     -S) echo "-P PREROUTING ACCEPT"; cat "$rules" ;;
     -I) shift 1; {{ echo "-A $*"; cat "$rules"; }} >"$rules.new"; mv "$rules.new" "$rules" ;;
-    -D) shift 1; grep -qxF -e "-A $*" "$rules"; grep -vxF -e "-A $*" "$rules" >"$rules.new" || true; mv "$rules.new" "$rules" ;;
+    -D)
+        shift 1
+        grep -qxF -e "-A $*" "$rules"
+        grep -vxF -e "-A $*" "$rules" >"$rules.new" || true
+        mv "$rules.new" "$rules" ;;
 esac
 """
 OTHERS = "-A PREROUTING -s 192.0.2.0/24 -j DROP\n"
