@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.e2e.role_users import OTHER, OWN, Api
+from tests.e2e.role_users import OTHER, OWN, REPOSITORIES_ON_HOST, Api
 from tests.e2e.support import USER, Deployed, runs
 
-DATA = "/var/opt/docker-registry/data/docker/registry/v2/repositories"
 MARKER = "what-nobody-else-may-see"
 
 
@@ -25,8 +24,8 @@ class Target:
         """It now."""
         host = registry.host
         return cls(
-            host.run(f"find {DATA}/{OTHER} | sort").stdout,
-            host.run(f"cd {DATA} && find . -maxdepth 2 | sort").stdout,
+            host.run(f"find {REPOSITORIES_ON_HOST}/{OTHER} | sort").stdout,
+            host.run(f"cd {REPOSITORIES_ON_HOST} && find . -maxdepth 2 | sort").stdout,
             runs(host),
             host.run("docker top nginx -o pid,cmd | grep -c 'worker process'").stdout,
         )

@@ -13,11 +13,13 @@ from tests.lab.host import LabHost
 
 HOME = "/root/roles"
 TAG = "v1"
+IMAGE_OF_PODMAN = "localhost/to-push:1"
 SECONDS = 300
 
 _SCRIPT = """
 mkdir -p {home} && cd {home} && umask 077
 cat > password
+[ -e auth.json ] || echo '{{"auths":{{}}}}' > auth.json
 cell() {{
     name=$1; shift
     if "$@" >out 2>&1; then echo "$name yes"; return; fi
@@ -59,7 +61,7 @@ class Makes:
         self.host.run(
             f"mkdir -p {HOME} && cd {HOME} && docker save -o image.tar {TEST_IMAGE} && "
             f"skopeo --insecure-policy copy -q docker-archive:image.tar dir:image && "
-            f"podman load -q -i image.tar"
+            f"podman tag \"$(podman load -q -i image.tar | sed 's/.*: //')\" {IMAGE_OF_PODMAN}"
         )
 
     def ask(self, make: str, user: str | None, password: str, digests: Mapping[str, str]) -> Told_:
@@ -111,7 +113,7 @@ def _commands(make: str, registry: str, repository: str, who: str, digest: str) 
         },
         "podman": {
             "pull": f"podman pull -q {name}",
-            "push": f"podman push -q docker.io/library/{TEST_IMAGE} {new}",
+            "push": f"podman push -q {IMAGE_OF_PODMAN} {new}",
             "tags": f"podman search --list-tags {registry}/{repository}",
         },
         "crane": {

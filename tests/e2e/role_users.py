@@ -25,6 +25,8 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "lead": {"role": "admin", "repositories": ["team-a/*"]},
 }
 
+REPOSITORIES_ON_HOST = "/var/opt/docker-registry/data/docker/registry/v2/repositories"
+
 OWN, BASE, OTHER = "team-a/app", "base/os", "team-b/app"
 REPOSITORIES = (OWN, BASE, OTHER)
 
@@ -63,6 +65,11 @@ def restored(registry: Deployed) -> Iterator[Deployed]:
     finally:
         registry.stack.configure(registry.settings)
         registry.stack.up()
+
+
+def forget(registry: Deployed, *names: str) -> None:
+    """Take repositories, or all below the first part of their names, out of the catalogue."""
+    registry.host.run(["rm", "-rf", *(f"{REPOSITORIES_ON_HOST}/{name}" for name in names)])
 
 
 @dataclass

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.role_users import Api
+from tests.e2e.role_users import Api, forget
 from tests.e2e.support import USER, Deployed
 from tests.lab.clients import Client
 from tests.lab.host import LabHost
@@ -34,10 +34,11 @@ SLOWER = 1.10
 
 
 @pytest.fixture(scope="module")
-def blob(deployed: Deployed) -> str:
+def blob(deployed: Deployed) -> Iterator[str]:
     """The path of a blob to pull."""
     content = bytes(range(256)) * (SIZE // 256)
-    return f"/v2/{REPOSITORY}/blobs/{Api(deployed, USER).push_blob(REPOSITORY, content)}"
+    yield f"/v2/{REPOSITORY}/blobs/{Api(deployed, USER).push_blob(REPOSITORY, content)}"
+    forget(deployed, REPOSITORY.partition("/")[0])
 
 
 def test_a_thousand_guesses_do_not_slow_others(deployed: Deployed, client: Client, blob: str) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.role_users import Api
+from tests.e2e.role_users import Api, forget
 from tests.e2e.support import USER, Deployed
 from tests.lab.browser import open_page
 
 pytestmark = pytest.mark.e2e
 
 REPOSITORY = "page/app"
+SHOWN = "text => document.querySelector('[data-ready=yes]') && document.body.innerText.includes(text)"
+GONE = "text => document.querySelector('[data-ready=yes]') && !document.body.innerText.includes(text)"
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -23,14 +26,15 @@ HEADERS = {
 
 
 @pytest.fixture(scope="module")
-def image(deployed: Deployed) -> str:
+def image(deployed: Deployed) -> Iterator[str]:
     """An image with two tags, of which one will be deleted."""
     alice = Api(deployed, USER)
     alice.push_blob(REPOSITORY, b"{}")
     alice.push_blob(REPOSITORY, b"")
     alice.push_manifest(REPOSITORY, "stays", of="stays")
     alice.push_manifest(REPOSITORY, "goes", of="goes")
-    return REPOSITORY
+    yield REPOSITORY
+    forget(deployed, REPOSITORY.partition("/")[0])
 
 
 def test_the_page_has_the_headers(deployed: Deployed) -> None:
@@ -70,28 +74,24 @@ def test_browse_delete_and_log_out(deployed: Deployed, image: str) -> None:
     with open_page("about:blank", deployed.fqdn, deployed.host.address, authority=deployed.ca) as page:
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("requestfailed", lambda request: errors.append(f"{request.url}: {request.failure}"))
         login = Login(page, USER, deployed.password)
 
         page.goto(url, wait_until="load")
-        page.wait_for_function("text => document.body.innerText.includes(text)", arg=f"{image}:goes")
+        page.wait_for_function(SHOWN, arg=f"{image}:goes")
         asked = login.asked
         assert asked >= 1
         page.reload(wait_until="load")
-        page.wait_for_function("text => document.body.innerText.includes(text)", arg=f"{image}:goes")
+        page.wait_for_function(SHOWN, arg=f"{image}:goes")
         assert login.asked == asked
 
         page.click(f"button[data-image='{image}:goes']")
-        page.wait_for_function(
-            "text => document.querySelector('[data-ready=yes]') && !document.body.innerText.includes(text)",
-            arg=f"{image}:goes",
-        )
+        page.wait_for_function(GONE, arg=f"{image}:goes")
         assert Api(deployed, USER).ask("GET", f"/v2/{image}/tags/list").body.count("stays") == 1
         assert "goes" not in Api(deployed, USER).ask("GET", f"/v2/{image}/tags/list").body
 
         page.goto(f"{url}logout", wait_until="load")
         assert "logged out" in page.inner_text("body")
         page.goto(url, wait_until="load")
-        page.wait_for_function("text => document.body.innerText.includes(text)", arg=f"{image}:stays")
+        page.wait_for_function(SHOWN, arg=f"{image}:stays")
         assert login.asked > asked
     assert errors == []

@@ -23,6 +23,7 @@ from tests.e2e.role_users import (
     REPOSITORIES,
     Api,
     digest_of,
+    forget,
     restored,
     settings,
 )
@@ -50,6 +51,7 @@ def registry(deployed: Deployed) -> Iterator[Deployed]:
     """The shared registry, with its own settings back at the end."""
     with restored(deployed):
         yield deployed
+        forget(deployed, *(repository.partition("/")[0] for repository in REPOSITORIES))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +183,8 @@ def test_a_mount_that_could_be_read_in_two_ways_mounts_nothing(registry: Deploye
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     body = f"mount={digest}&from=team-b%2Fapp"
     assert team.ask("POST", f"/v2/{OWN}/blobs/uploads/", body, **form).status == 202
-    assert team.ask("HEAD", f"/v2/{OWN}/blobs/{digest}").status == 404
+    # nginx gives up a connection whose body the registry did not read.
+    assert Api(registry, "team").ask("HEAD", f"/v2/{OWN}/blobs/{digest}").status == 404
 
 
 def test_refusals(registry: Deployed, change: Change) -> None:

@@ -139,6 +139,8 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
             assert "rm -r" not in deletes
         elif command.name == "host-check":
             assert deletes.endswith("rm -f /var/lib/docker-registry/stack")
+        elif command.name == "network-guard":
+            assert deletes.endswith("systemctl disable -q --now docker-registry-network.service")
         elif command.name == "renewal-enable":
             assert (
                 "disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
