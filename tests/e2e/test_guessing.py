@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import socket
 import statistics
 import time
 from collections import Counter
@@ -31,6 +33,7 @@ BURST = 300
 SIZE = 8 * 1024 * 1024
 REPOSITORY = "guessing/blob"
 SLOWER = 1.10
+HEAD_SECONDS = 25
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,19 @@ def blob(deployed: Deployed) -> Iterator[str]:
     forget(deployed, REPOSITORY.partition("/")[0])
 
 
-def test_a_thousand_guesses_do_not_slow_others(deployed: Deployed, client: Client, blob: str) -> None:
+@pytest.fixture(scope="module")
+def slow(deployed: Deployed) -> Iterator[socket.socket]:
+    """A request whose head never ends; others are served meanwhile."""
+    with deployed.connect("https").sock as connection:
+        connection.sendall(f"GET /v2/ HTTP/1.1\r\nHost: {deployed.fqdn}\r\nX-Slow: ".encode())
+        yield connection
+
+
+def test_a_thousand_guesses_do_not_slow_others(
+    deployed: Deployed, client: Client, blob: str, slow: socket.socket
+) -> None:
     """Another client's pulls take as long as without; of the guesses few are checked at all. `-s` prints the ratio."""
+    assert slow.fileno() >= 0
     api = Api(deployed, USER)
     quiet, disturbed = [], []
     statuses: Counter[str] = Counter()
@@ -81,6 +95,22 @@ def test_the_same_wrong_password_is_one_guess(deployed: Deployed, client: Client
         time.sleep(2)
         found = Counter(client.host.run(ask).stdout.split())
     assert found == {"401": 2 * LIMIT}
+
+
+def test_a_request_without_end_is_ended(slow: socket.socket) -> None:
+    """A head has twenty seconds, however much of it still comes."""
+    slow.settimeout(HEAD_SECONDS)
+    began = time.monotonic()
+    while time.monotonic() < began + HEAD_SECONDS:
+        try:
+            slow.sendall(b"x")
+        except OSError:
+            return
+        with contextlib.suppress(TimeoutError):
+            slow.settimeout(0.5)
+            if slow.recv(1024) == b"":
+                return
+    pytest.fail("the connection is still open")
 
 
 def _seconds(api: Api, path: str) -> float:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from config.access import Access
 from config.nginx import Nginx
 from config.site import Site
+from config.users import PasswordHash, User
+from rendering.access import access_file, passwords_file
 from rendering.proxy import site_file
 from rendering.rootfs import HostFile
 
@@ -32,6 +36,30 @@ def site_of(
         stack="acme/docker-registry/prod",
         root="/var/opt",
     )
+
+
+def rights_of(access: Access | None = None, users: Sequence[User] = ()) -> list[HostFile]:
+    """The two files beside the site, for some settings."""
+    access, where = access or Access(), {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
+    return [
+        passwords_file(
+            access=access, nginx=Nginx(realm="Ours; {yours} #too"), site=Site(fqdn="dr.example.net"), **where
+        ),
+        access_file(users=users, access=access, **where),
+    ]
+
+
+def user(name: str, **settings: object) -> User:
+    """A user with a hash and some settings, made without the checks, which want the hash itself."""
+    defaults = {"password": None, "scheme": None, "role": "admin", "repositories": None, "pull_only": ()}
+    return User.model_construct(name=name, hash=PasswordHash("apr1"), **{**defaults, **settings})  # type: ignore[arg-type]
+
+
+STRANGE_NAMES = (
+    *('we"ird', "$x", "${y}", "back\\slash", "~tilde", "\\b", "default", "include", "hostnames", "volatile"),
+    *("x{y};", "ümlaut", "'", "*", "*.x", ".x", "a" * 255),
+)
+"""Names of users that mean something to nginx, or to a shell, or are long."""
 
 
 def lines(text: str) -> list[str]:

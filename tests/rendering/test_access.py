@@ -5,29 +5,19 @@ from __future__ import annotations
 import pytest
 
 from config.access import Access
-from config.users import PasswordHash, User
 from rendering.access import access_file
 from tests.rendering.nginx_maps import Maps
+from tests.rendering.sites import STRANGE_NAMES, user
 
 DIGEST = "sha256:" + "0a" * 32
-NAMES = ['we"ird', "$x", "back\\slash", "~tilde", "\\b", "default", "include", "hostnames", "x{y};", "ümlaut"]
-HASH = PasswordHash("apr1")
-
-
-def _user(name: str, **settings: object) -> User:
-    # Made without the checks, which want the hash itself.
-    fields = {"password": None, "scheme": None, "role": "admin", "repositories": None, "pull_only": ()} | settings
-    return User.model_construct(name=name, hash=HASH, **fields)  # type: ignore[arg-type]
-
-
 USERS = [
-    _user("admin"),
-    _user("pusher", role="push"),
-    _user("puller", role="pull"),
-    _user("team", role="push", repositories=("team-a/*", "tools.x"), pull_only=("base/*",)),
-    _user("lead", repositories=("team-a/*",), pull_only=("*",)),
-    _user("mid", role="pull", repositories=("*/mid-*",)),
-    *(_user(name, role="pull") for name in NAMES),
+    user("admin"),
+    user("pusher", role="push"),
+    user("puller", role="pull"),
+    user("team", role="push", repositories=("team-a/*", "tools.x"), pull_only=("base/*",)),
+    user("lead", repositories=("team-a/*",), pull_only=("*",)),
+    user("mid", role="pull", repositories=("*/mid-*",)),
+    *(user(name, role="pull") for name in STRANGE_NAMES),
 ]
 
 
@@ -39,9 +29,9 @@ def _maps(*anonymous: str) -> Maps:
 MAPS, OPEN, PARTLY = _maps(), _maps("*"), _maps("public/*")
 
 
-def _answer(user: str, method: str, uri: str, maps: Maps = MAPS) -> str:
+def _answer(account: str, method: str, uri: str, maps: Maps = MAPS) -> str:
     """The status with which nginx answers by itself; nothing where the registry is asked."""
-    return maps.value("answer", request_method=method, request_uri=uri, account=user)
+    return maps.value("answer", request_method=method, request_uri=uri, account=account)
 
 
 ALLOWED = ""
@@ -99,7 +89,7 @@ def test_roles_and_repositories(user: str, repository: str) -> None:
     assert {_answer(user, m, uri.format(repository)) for m, uri in map(REQUESTS.__getitem__, refused)} <= {"403"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STRANGE_NAMES)
 def test_strange_names_of_accounts(name: str) -> None:
     """None means anything to nginx, and none is taken for another."""
     assert _answer(name, "GET", "/v2/any/tags/list") == ALLOWED
@@ -231,5 +221,5 @@ def test_other_requests_pass_as_they_were_sent() -> None:
 def test_the_same_rights_have_the_same_number() -> None:
     """So that a hundred accounts of a kind cost no more than one."""
     content = access_file(users=USERS, access=Access(), stack="a/b/c", root="/var/opt").content
-    assert content.count('" 3;') == 1 + len(NAMES)
+    assert content.count('" 3;') == 1 + len(STRANGE_NAMES)
     assert not [line for line in content.splitlines() if line != line.rstrip()]
