@@ -88,5 +88,5 @@ def test_hsts_is_an_option_that_reaches_every_answer() -> None:
     for head in {line.removesuffix(" {") for line in with_headers}:
         location = block("\n".join(server), head)
         assert (HSTS in location) == any(line.startswith("add_header ") for line in location), head
-    assert server[server.index(HSTS) - 1] == "set $registry_ui registry-ui:80;"
+    assert server[server.index(HSTS) - 1] == "client_max_body_size 0;"
     assert not any("Strict-Transport" in line for line in block(site, "server", 0))
