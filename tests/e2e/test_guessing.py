@@ -87,8 +87,11 @@ def test_a_thousand_guesses_do_not_slow_others(
     statuses, bursts = attack.result()
     disturbed = [end - begin for begin, end in pulls if any(b <= begin and end <= e for b, e in bursts)]
     quiet = [end - begin for begin, end in pulls if any(b <= begin and end <= e for b, e in _between(bursts))]
-    ratio = statistics.median(disturbed) / statistics.median(quiet)
-    print(f"\npull during guesses / without: {ratio:.3f} ({len(disturbed)} and {len(quiet)} pulls); {dict(statuses)}")
+    # What else the machine does only ever adds, so that the quicker pulls tell most.
+    ratio, _, upper = (a / b for a, b in zip(statistics.quantiles(disturbed), statistics.quantiles(quiet), strict=True))
+    print(
+        f"\npull during guesses / without: {ratio:.3f} (upper quartile {upper:.3f}), {len(pulls)} pulls; {dict(statuses)}"
+    )
     assert statuses.total() == BURSTS * GUESSES
     assert statuses.keys() == {"401", "429"}
     # The first ones at once, and then one a second.
