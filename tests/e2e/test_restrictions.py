@@ -101,6 +101,7 @@ def test_the_registry_is_reached_through_the_proxy_alone(
     assert inside.stdout == "{}"
 
     beside = host.run(["docker", "run", "--rm", TEST_IMAGE, *ask], check=False)
+    host.run(["docker", "rmi", TEST_IMAGE])
     assert beside.returncode != 0
     assert beside.stdout == ""
 

@@ -86,9 +86,11 @@ HOST = [
         "the name of a time zone, not a path, for example Europe/Vienna"),
     bad("host", "timeZone", "Mars Base", '"Mars Base"', "a time zone of the IANA database, for example Europe/Vienna"),
     bad("host", "adress", "dr.example.net", "an unknown setting",
-        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone (did you mean address?)"),
+        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone, adopt "
+        "(did you mean address?)"),
     bad("host", "host_key", "x", "an unknown setting",
-        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone (did you mean hostKey?)"),
+        "only address, port, user, sudo, hostKey, privateKey, installPackages, timeZone, adopt "
+        "(did you mean hostKey?)"),
 ]  # fmt: skip
 
 SITE = [

@@ -28,6 +28,7 @@ def test_defaults() -> None:
             "private_key": None,
             "install_packages": True,
             "time_zone": "Etc/UTC",
+            "adopt": False,
         },
         "site": {
             "fqdn": "dr.example.net",
