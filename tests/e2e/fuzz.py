@@ -130,6 +130,7 @@ class Fuzz:
                 f"X-Original-URI: /v2/{OWN}/tags/list\r\nX-Rewrite-URL: /v2/{OWN}/tags/list\r\n",
                 "X-HTTP-Method-Override: GET\r\nX-Account: alice\r\nX_Account: alice\r\n",
                 f"Authorization: {basic('alice', 'x')}\r\n",
+                f"Authorization: {basic('x' + chr(13) + chr(10) + 'X-Account: alice', 'x')}\r\n",
                 f"X-A: {'b' * chance.choice([4000, 9000, 40000])}\r\n",
                 "".join(f"X-{n}: {n}\r\n" for n in range(chance.choice([50, 200, 1200]))),
                 "Host: registry\r\n",
