@@ -38,7 +38,8 @@ def _matching(source: str, rows: list[tuple[str, str]], known: dict[str, str]) -
     }
     if source.lower() in plain:
         return plain[source.lower()]
-    for key, value in rows:
+    # nginx compares no expression with nothing.
+    for key, value in rows if source else ():
         if key.startswith("~") and (
             found := re.search(key[1:].replace("(?<", "(?P<").replace("(?P<!", "(?<!"), source)
         ):

@@ -7,7 +7,7 @@ import pytest
 from config.access import Access
 from rendering.access import access_file
 from tests.rendering.nginx_maps import Maps
-from tests.rendering.sites import STRANGE_NAMES, user
+from tests.rendering.sites import STRANGE_NAMES, rights_of, user
 
 DIGEST = "sha256:" + "0a" * 32
 USERS = [
@@ -216,6 +216,15 @@ def test_other_requests_pass_as_they_were_sent() -> None:
     """With their query."""
     uri = "/v2/team-a/x/blobs/uploads/0b1c?_state=a&digest=sha256%3A0a"
     assert MAPS.value("registry_uri", request_method="PUT", request_uri=uri, account="team") == uri
+
+
+def test_whom_a_client_claims_to_be() -> None:
+    """A name as it is, nobody where there is none, and nothing that would end a header of the answer."""
+    for anonymous in ((), ("*",)):
+        passwords, _ = rights_of(Access(anonymous_pull=anonymous))
+        maps = Maps(passwords.content)
+        assert [maps.value("claimed", remote_user=name) for name in ("alice", "ümlaut", "")] == ["alice", "ümlaut", ""]
+        assert maps.value("claimed", remote_user="a\r\nX-Account: alice") == "(not printable)"
 
 
 def test_the_same_rights_have_the_same_number() -> None:
