@@ -5,14 +5,18 @@ import pulumi
 from components.adoption import Adoption, AdoptionArgs
 from components.certificate import Certificate, CertificateArgs
 from components.facts import Facts, FactsArgs
+from components.garbage_collection import GarbageCollection, GarbageCollectionArgs
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
+from components.logs import Logs, LogsArgs
 from components.network import Network, NetworkArgs
 from components.nginx import Nginx, NginxArgs
 from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
 from components.renewal import Renewal, RenewalArgs
+from components.retention import Retention, RetentionArgs
+from components.status import warn_of_problems
 from components.volumes import Volumes, VolumesArgs
 from config import load
 
@@ -54,6 +58,19 @@ nginx = Nginx(
     images,
 )
 facts = Facts("facts", FactsArgs(settings), host, certificate)
+logs = Logs("logs", LogsArgs(settings.logs), host)
+garbage_collection = GarbageCollection(
+    "gc", GarbageCollectionArgs(settings.gc, settings.images.registry), host, registry, nginx, facts
+)
 renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
+retention = Retention("retention", RetentionArgs(settings.retention), host, facts, images)
 
+warn_of_problems(
+    host,
+    facts=facts.written,
+    after=[
+        *(registry.container, registry_ui.container, nginx.container),
+        *(renewal.timer, *garbage_collection.timers, *retention.timers),
+    ],
+)
 export_outputs(settings, host, certificate, registry, registry_ui, nginx)

@@ -43,6 +43,9 @@ class Facts(pulumi.ComponentResource):
             site=settings.site,
             certificate=settings.certificate,
             images=settings.images,
+            network=settings.network,
+            storage=settings.storage,
+            retention=settings.retention,
         )
         self.written = host.file(
             f"{name}-file",

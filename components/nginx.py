@@ -24,7 +24,16 @@ from rendering.htpasswd import accounts_file
 from rendering.proxy import site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
+_RESOURCES = {
+    "registry.conf": "site",
+    "accounts.conf": "passwords",
+    "access.conf": "rights",
+    "log.conf": "log-format",
+}
 _RELOAD = f"{TOOLS}/nginx-reload"
+
+# Where the host's tools tell the proxy that they hold writes off.
+_RUN = "/run/docker-registry"
 
 
 @dataclass(frozen=True)
@@ -66,21 +75,25 @@ class Nginx(pulumi.ComponentResource):
         directories = host.directories(
             f"{name}-directories",
             [
-                Directory("0700", "root:root", f"{home}/{path}")
-                for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
+                *(
+                    Directory("0700", "root:root", f"{home}/{path}")
+                    for path in ("etc/auth", "etc/conf.d", "etc/start", "logs")
+                ),
+                Directory("0755", "root:root", _RUN),
             ],
             # The parents are the certificate's. A proxy that was set up by hand reads these files on every request: it
             # has to be gone before they are changed.
             pulumi.ResourceOptions(parent=self, depends_on=[certificate, adoption.done]),
         )
         start = render("/var/opt/nginx/etc/start/nginx-start", root=host.root)
-        # The site refers to both, which stand for themselves.
-        rights = [self._configuration(file, [directories]) for file in self._rights()]
+        # The site refers to them; each stands for itself.
+        beside = [self._configuration(file, [directories]) for file in self._beside_the_site()]
         files = [
             self._accounts(directories),
             self._start(start, directories),
-            *rights,
-            self._configuration(self._site(certificate), [directories, *rights]),
+            *beside,
+            self._configuration(self._site(certificate), [directories, *beside]),
+            self._run(directories),
         ]
         self.container = container(
             f"{name}-container",
@@ -126,13 +139,19 @@ class Nginx(pulumi.ComponentResource):
     def _start(self, start: HostFile, directories: Command) -> Command:
         return self._file("start", FileArgs(file=start, path=start.path, mode="0700"), [directories])
 
-    def _rights(self) -> list[HostFile]:
+    def _beside_the_site(self) -> list[HostFile]:
         settings, host = self._args.settings, self._host
         access, stack, root = settings.access, host.stack, host.root
         return [
             passwords_file(access=access, nginx=settings.nginx, site=settings.site, stack=stack, root=root),
             access_file(users=settings.users, access=access, stack=stack, root=root),
+            render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
         ]
+
+    def _run(self, directories: Command) -> Command:
+        """Makes the directory anew at every boot, which clears it, and with it every hold on writes."""
+        file = render("/etc/tmpfiles.d/docker-registry.conf")
+        return self._file("run", FileArgs(file=file, path=file.path, mode="0644"), [directories])
 
     def _site(self, certificate: Certificate) -> HostFile:
         settings = self._args.settings
@@ -153,8 +172,7 @@ class Nginx(pulumi.ComponentResource):
         name = file.path.rsplit("/", 1)[-1]
         verify = shlex.join([f"{TOOLS}/nginx-test", str(self._image.reference), self._host.root, name])
         args = FileArgs(file=file, path=file.path, mode="0600", verify=verify, then=_RELOAD)
-        resource = {"registry.conf": "site", "accounts.conf": "passwords", "access.conf": "rights"}[name]
-        return self._file(resource, args, after)
+        return self._file(_RESOURCES[name], args, after)
 
 
 # The proxy answers over TLS and reaches the registry. Alpine images have wget at least, Debian's have curl.
@@ -172,6 +190,7 @@ def _volumes(root: str) -> list[docker.ContainerVolumeArgs]:
         bind(f"{root}/nginx/etc/conf.d", "/etc/nginx/conf.d"),
         bind(f"{root}/nginx/etc/start", "/etc/nginx/start"),
         bind(f"{root}/nginx/etc/tls", "/etc/nginx/tls"),
+        bind(_RUN, _RUN),
         bind(f"{root}/nginx/logs", "/var/log/nginx", read_only=False),
     ]
 

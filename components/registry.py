@@ -15,13 +15,6 @@ from config.limits import Limits
 from config.registry import Registry as RegistrySettings
 from rendering.rootfs import TOOLS, HostFile, fingerprint, render
 
-# Distribution reads the secret from the environment; from a file it comes by the shell, so that neither the
-# configuration nor Docker's record of the container holds it.
-_START = (
-    'REGISTRY_HTTP_SECRET="$(cat /etc/distribution/http.secret)"; export REGISTRY_HTTP_SECRET; '
-    "exec registry serve /etc/distribution/config.yml"
-)
-
 
 @dataclass(frozen=True)
 class RegistryArgs:
@@ -36,7 +29,10 @@ class RegistryArgs:
 
 
 class Registry(pulumi.ComponentResource):
-    """Container `registry`, its configuration and its secret. A changed configuration replaces the container."""
+    """Container `registry`, its configuration and its secret. A changed configuration replaces the container.
+
+    What it says is in Docker's log and, by its start script, in `registry.log` in the volume for its logs.
+    """
 
     container: docker.Container
 
@@ -65,7 +61,8 @@ class Registry(pulumi.ComponentResource):
             stack=host.stack,
             registry=args.settings,
         )
-        config = self._config(file, directories)
+        start = render("/var/opt/docker-registry/etc/registry-start", root=host.root)
+        files = [self._file("config", file, "0600", directories), self._file("start", start, "0700", directories)]
         secret = self._secret(args.http_secret, directories)
         written = pulumi.Output.unsecret(secret.stdout)
         self.container = container(
@@ -73,7 +70,7 @@ class Registry(pulumi.ComponentResource):
             ContainerArgs(
                 name="registry",
                 image=images.registry,
-                command=["/bin/sh", "-ec", _START],
+                command=["/bin/sh", "/etc/distribution/registry-start"],
                 # Without a collector every trace would be an error in the log.
                 environment={"OTEL_TRACES_EXPORTER": "none"},
                 volumes=[
@@ -85,18 +82,18 @@ class Registry(pulumi.ComponentResource):
                 healthy="wget -q -O /dev/null http://127.0.0.1:5000/v2/",
                 memory=args.limits.registry_memory,
                 processes=args.limits.registry_processes,
-                config=written.apply(lambda when: fingerprint(f"{file.content}\0{when}")),
+                config=written.apply(lambda when: fingerprint("\0".join([file.content, start.content, when]))),
             ),
             host,
             network,
-            host.docker_options(self, after=[config, secret]),
+            host.docker_options(self, after=[*files, secret]),
         )
         self.register_outputs({})
 
-    def _config(self, file: HostFile, directories: Command) -> Command:
+    def _file(self, name: str, file: HostFile, mode: str, directories: Command) -> Command:
         return self._host.file(
-            f"{self._name}-config",
-            FileArgs(file=file, path=file.path, mode="0600"),
+            f"{self._name}-{name}",
+            FileArgs(file=file, path=file.path, mode=mode),
             pulumi.ResourceOptions(parent=self, depends_on=[directories]),
         )
 

@@ -28,13 +28,16 @@ class TimerArgs:
 def timer(
     name: str, args: TimerArgs, host: Host, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource]
 ) -> Command:
-    """A timer that starts at boot and now. A changed schedule counts from now on; destroy takes it away."""
-    units = [_unit(name, kind, args, host, parent, after) for kind in ("service", "timer")]
+    """A timer that starts at boot and now. A changed schedule counts from now on.
+
+    Destroy takes it away, once a run that is under way has been ended.
+    """
+    units = [unit_file(name, kind, args, host, parent, after) for kind in ("service", "timer")]
     unit = f"{args.unit}.timer"
     mark = fingerprint("".join(content for _, content in units), 8)
     enable = f"systemctl daemon-reload && systemctl enable -q {unit} && systemctl restart {unit}"
     traces = shlex.join([*args.traces, f"/var/lib/systemd/timers/stamp-{unit}"])
-    disable = f"systemctl disable -q --now {unit} && rm -f {traces}"
+    disable = f"systemctl disable -q --now {unit} && systemctl stop {args.unit}.service && rm -f {traces}"
     return host.command(
         f"{name}-enable",
         CommandArgs(create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"sh -c {shlex.quote(disable)}"),
@@ -42,9 +45,10 @@ def timer(
     )
 
 
-def _unit(
+def unit_file(
     name: str, kind: str, args: TimerArgs, host: Host, parent: pulumi.Resource, after: Sequence[pulumi.Resource]
 ) -> tuple[Command, str]:
+    """The file of the `service` or the `timer`, and its content."""
     file = render(f"/etc/systemd/system/{args.unit}.{kind}", **args.context)
     resource = host.file(
         f"{name}-{kind}",

@@ -4,14 +4,17 @@ from config.access import Access
 from config.acme import Acme
 from config.certificate import Certificate
 from config.errors import ConfigurationError, Fault
+from config.gc import GarbageCollection
 from config.host import Host
 from config.images import ImageReference, Images
 from config.limits import Limits
 from config.loader import load
+from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
 from config.renewal import Renewal
+from config.retention import Policy, Retention
 from config.secrets import Credential, Secrets
 from config.settings import Settings
 from config.site import Site
@@ -26,15 +29,19 @@ __all__ = [
     "ConfigurationError",
     "Credential",
     "Fault",
+    "GarbageCollection",
     "Host",
     "Htpasswd",
     "ImageReference",
     "Images",
     "Limits",
+    "Logs",
     "Network",
     "Nginx",
+    "Policy",
     "Registry",
     "Renewal",
+    "Retention",
     "Secrets",
     "Settings",
     "Site",

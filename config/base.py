@@ -66,7 +66,9 @@ def as_text(value: object) -> str:
     return value
 
 
-def _within(low: int, high: int, unit: str) -> Callable[[int], int]:
+def within(low: int, high: int, unit: str) -> Callable[[int], int]:
+    """A check that a whole number lies between two others; `unit` completes "a whole number"."""
+
     def check(value: int) -> int:
         if not low <= value <= high:
             raise refused(f"a whole number{unit} from {low} to {high}")
@@ -80,45 +82,61 @@ def is_printable(text: str) -> bool:
     return text.isprintable()
 
 
-Port = Annotated[int, AfterValidator(_within(1, 65535, "")), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
+Port = Annotated[int, AfterValidator(within(1, 65535, "")), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
 """A TCP port."""
 
 ConnectSeconds = Annotated[
-    int, AfterValidator(_within(1, 75, " of seconds")), Field(json_schema_extra={"minimum": 1, "maximum": 75})
+    int, AfterValidator(within(1, 75, " of seconds")), Field(json_schema_extra={"minimum": 1, "maximum": 75})
 ]
 """A connection timeout in seconds; nginx documents that it cannot usually exceed 75."""
 
 Seconds = Annotated[
     int,
-    AfterValidator(_within(1, 86400, " of seconds")),
+    AfterValidator(within(1, 86400, " of seconds")),
     Field(json_schema_extra={"minimum": 1, "maximum": 86400}),
 ]
 """A duration of up to a day, in seconds."""
 
-Days = Annotated[
-    int, AfterValidator(_within(1, 90, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 90})
-]
+Days = Annotated[int, AfterValidator(within(1, 90, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 90})]
 """A duration of up to 90 days, which is as long as most certificates live."""
 
-BcryptCost = Annotated[int, AfterValidator(_within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
+LongDays = Annotated[
+    int, AfterValidator(within(1, 36500, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 36500})
+]
+"""A duration of up to a century, in days."""
+
+HowMany = Annotated[
+    int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
+]
+"""How many of something are kept."""
+
+BcryptCost = Annotated[int, AfterValidator(within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
 """The base-2 logarithm of bcrypt's rounds."""
 
 PerMinute = Annotated[
-    int, AfterValidator(_within(1, 6000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 6000})
+    int, AfterValidator(within(1, 6000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 6000})
 ]
 """A rate: how often in a minute."""
 
 Megabytes = Annotated[
-    int, AfterValidator(_within(128, 1048576, " of MiB")), Field(json_schema_extra={"minimum": 128, "maximum": 1048576})
+    int, AfterValidator(within(128, 1048576, " of MiB")), Field(json_schema_extra={"minimum": 128, "maximum": 1048576})
 ]
 """An amount of memory in MiB."""
 
 Processes = Annotated[
-    int, AfterValidator(_within(64, 32768, "")), Field(json_schema_extra={"minimum": 64, "maximum": 32768})
+    int, AfterValidator(within(64, 32768, "")), Field(json_schema_extra={"minimum": 64, "maximum": 32768})
 ]
 """A number of processes and threads."""
 
 CatalogLimit = Annotated[
-    int, AfterValidator(_within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
+    int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
 ]
 """How many repositories the user interface asks for."""
+
+Copies = Annotated[int, AfterValidator(within(1, 1000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 1000})]
+"""How many old copies of something are kept."""
+
+WarnPercent = Annotated[
+    int, AfterValidator(within(50, 94, "")), Field(json_schema_extra={"minimum": 50, "maximum": 94})
+]
+"""How full a file system may be before somebody is warned; from 95 on it counts as broken."""

@@ -95,6 +95,12 @@ class Images(Concern):
     """The client of certificate authorities, only for `certificate.mode: acme`. It runs when a certificate
     is issued or renewed; a change replaces no container."""
 
+    regbot: Image = Field(
+        default="regclient/regbot:v0.11.7", validate_default=True, examples=["regclient/regbot:v0.11.7"]
+    )
+    """What deletes images: regclient's regbot, its variant without a shell. It runs on request and by
+    `retention`; a change replaces no container."""
+
     @field_validator("registry")
     @classmethod
     def _distribution(cls, value: ImageReference, info: ValidationInfo) -> ImageReference:

@@ -13,13 +13,16 @@ from config.certificate import Certificate
 from config.environment import attached_networks
 from config.errors import SECRET, Fault, shown
 from config.faults import key_of
+from config.gc import GarbageCollection, collects_safely
 from config.host import Host
 from config.images import Images
 from config.limits import Limits
+from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
 from config.pem import covers, leaf_names
 from config.registry import Registry
+from config.retention import Retention
 from config.site import Site
 from config.storage import Storage
 from config.ui import Ui
@@ -44,9 +47,12 @@ class Settings(BaseModel):
     access: Access = Field(default_factory=Access)
     certificate: Certificate = Field(default_factory=Certificate)
     registry: Registry = Field(default_factory=Registry)
+    retention: Retention = Field(default_factory=Retention)
     ui: Ui = Field(default_factory=Ui)
     nginx: Nginx = Field(default_factory=Nginx)
     limits: Limits = Field(default_factory=Limits)
+    logs: Logs = Field(default_factory=Logs)
+    gc: GarbageCollection = Field(default_factory=GarbageCollection)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,9 +75,12 @@ class Parts:
     access: Access | None = None
     certificate: Certificate | None = None
     registry: Registry | None = None
+    retention: Retention | None = None
     ui: Ui | None = None
     nginx: Nginx | None = None
     limits: Limits | None = None
+    logs: Logs | None = None
+    gc: GarbageCollection | None = None
 
     def settings(self) -> Settings:
         """The whole, once every part is right."""
@@ -92,10 +101,14 @@ def contradictions(parts: Parts) -> Iterator[Fault]:
         yield from _names(parts.site, parts.certificate)
     if parts.registry and parts.ui:
         yield from _deletion(parts.registry, parts.ui)
+    if parts.registry and parts.retention:
+        yield from _retention(parts.registry, parts.retention)
     if parts.images and parts.ui:
         yield from _catalog(parts.images, parts.ui)
     if parts.certificate and parts.nginx:
         yield from _hsts(parts.certificate, parts.nginx)
+    if parts.images and parts.gc:
+        yield from _untagged(parts.images, parts.gc)
 
 
 def _ports(host: Host, site: Site) -> Iterator[Fault]:
@@ -158,6 +171,18 @@ def _deletion(registry: Registry, ui: Ui) -> Iterator[Fault]:
         yield Fault(key_of("ui", ("deleteEnabled",)), "true", expected)
 
 
+def _retention(registry: Registry, retention: Retention) -> Iterator[Fault]:
+    if retention.mode == "off":
+        return
+    key, found = key_of("retention", ("mode",)), shown(retention.mode)
+    if not registry.delete_enabled:
+        yield Fault(key, found, "off, because registry.deleteEnabled is false: the registry would refuse")
+    if not retention.policies:
+        yield Fault(
+            key_of("retention", ("policies",)), "none", f"at least one, because retention.mode is {retention.mode}"
+        )
+
+
 def _catalog(images: Images, ui: Ui) -> Iterator[Fault]:
     version = images.registry.version
     # A tag such as `2` stands for the newest 2.x; without a version the newest of all is assumed.
@@ -171,3 +196,9 @@ def _hsts(certificate: Certificate, nginx: Nginx) -> Iterator[Fault]:
     if nginx.hsts and certificate.mode == "self-signed":
         expected = "false, because certificate.mode is self-signed: browsers would lock everybody out"
         yield Fault(key_of("nginx", ("hsts",)), "true", expected)
+
+
+def _untagged(images: Images, gc: GarbageCollection) -> Iterator[Fault]:
+    if gc.delete_untagged and not collects_safely(images.registry):
+        expected = f"false, because {images.registry} would remove the platforms of tagged images too"
+        yield Fault(key_of("gc", ("deleteUntagged",)), "true", expected)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
 
-from config.base import Concern, as_text, refused
+from config.base import Concern, WarnPercent, as_text, refused
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 _TAKEN = ("/", "/var", "/var/lib", "/var/log", "/home")
@@ -65,3 +65,7 @@ class Storage(Concern):
 
     driver: Literal["filesystem"] = "filesystem"
     """Storage driver of the registry. Only the host's file system is supported."""
+
+    warn_percent: WarnPercent = Field(default=85, examples=[85])
+    """Percent of the file system of data or logs, 50 to 94, from which on `up` and `registry-status` warn. From
+    95 on it counts as broken."""

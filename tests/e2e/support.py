@@ -84,15 +84,16 @@ class Deployed:
         """A connection to the proxy, which verifies its certificate."""
         # The name leads to the host through the lab's network alone, so the address is dialled.
         connection = http.client.HTTPConnection(self.fqdn, 443 if scheme == "https" else 80, timeout=HTTP_SECONDS)
-        connection.sock = self._tls() if scheme == "https" else self._dial(80)
+        connection.sock = self._tls() if scheme == "https" else self.dial(80)
         return connection
 
-    def _dial(self, port: int) -> socket.socket:
+    def dial(self, port: int) -> socket.socket:
+        """A connection to a port of the host."""
         return socket.create_connection((self.host.address, port), timeout=HTTP_SECONDS)
 
     def _tls(self) -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.ca))
-        return context.wrap_socket(self._dial(443), server_hostname=self.fqdn)
+        return context.wrap_socket(self.dial(443), server_hostname=self.fqdn)
 
 
 def deploy(host: LabHost, stack: LabStack, fqdn: str, settings: Mapping[str, Any] | None = None) -> Deployed:

@@ -14,6 +14,7 @@ d 0700 0:0   /var/opt/docker-registry/data
 d 0700 0:0   /var/opt/docker-registry/etc
 f 0600 0:0   /var/opt/docker-registry/etc/config.yml
 f 0600 0:0   /var/opt/docker-registry/etc/http.secret
+f 0700 0:0   /var/opt/docker-registry/etc/registry-start
 d 0700 0:0   /var/opt/docker-registry/logs
 d 0700 0:0   /var/opt/docker-registry-ui
 d 0700 0:0   /var/opt/docker-registry-ui/logs
@@ -33,6 +34,7 @@ f 0600 0:0   /var/opt/nginx/etc/auth/registry.htpasswd
 d 0700 0:0   /var/opt/nginx/etc/conf.d
 f 0600 0:0   /var/opt/nginx/etc/conf.d/access.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/accounts.conf
+f 0600 0:0   /var/opt/nginx/etc/conf.d/log.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/registry.conf
 d 0700 0:0   /var/opt/nginx/etc/start
 f 0700 0:0   /var/opt/nginx/etc/start/nginx-start

@@ -52,7 +52,7 @@ LEFT_PATHS = (
 """All that `destroy` leaves below /etc, /home, /opt, /root, /srv, /usr and /var."""
 
 LEFT_VOLUMES = {"registry-data", "registry-logs", "registry-ui-logs"}
-LEFT_IMAGES = {"nginx", "registry", "joxit/docker-registry-ui"}
+LEFT_IMAGES = {"nginx", "registry", "joxit/docker-registry-ui", "regclient/regbot"}
 
 
 def test_destroy_and_up_keep_images_certificate_and_accounts(deployed: Deployed, client: Client) -> None:

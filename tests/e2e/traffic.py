@@ -62,7 +62,7 @@ class SlowPush:
 
     def __init__(self, registry: Deployed, repository: str, size: int) -> None:
         self._blob = os.urandom(size)
-        self._connection = _connect(registry)
+        self._connection = connect(registry)
         token = base64.b64encode(f"{USER}:{registry.password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}"}
         self._begin(repository)
@@ -113,7 +113,8 @@ class SlowPush:
             self._sent += len(piece)
 
 
-def _connect(registry: Deployed) -> http.client.HTTPConnection:
+def connect(registry: Deployed) -> http.client.HTTPConnection:
+    """A TLS connection to the proxy, whose certificate is verified."""
     # The name leads to the host through the lab's network alone, so the address is dialled.
     dialled = socket.create_connection((registry.host.address, 443), timeout=ANSWER_SECONDS)
     context = ssl.create_default_context(cafile=str(registry.ca))

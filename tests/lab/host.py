@@ -158,7 +158,7 @@ class LabHost:
         """Write a file on the host; the folders that lead to it are made (root, 755)."""
         self.run(["mkdir", "-p", str(Path(path).parent)])
         data = content.encode() if isinstance(content, str) else content
-        docker_bytes(["cp", "-", f"{self.container}:/"], _archive([(path, data, mode, owner)]))
+        docker_bytes(["cp", "-", f"{self.container}:/"], archive([(path, data, mode, owner)]))
 
     def get_file(self, path: str) -> str:
         """The text of a file on the host; it is not logged."""
@@ -182,16 +182,18 @@ class LabHost:
         argv = ["systemctl", "list-units", "--failed", "--plain", "--no-legend"]
         return [line.split()[0] for line in self.run(argv).stdout.splitlines() if line.strip()]
 
-    def reboot(self) -> None:
+    def reboot(self, *, wait: bool = True) -> None:
         """Shut the host down in order, start it again, and wait."""
         docker("restart", "--time", "60", self.container, timeout=180)
-        self.wait()
+        if wait:
+            self.wait()
 
-    def power_cycle(self) -> None:
+    def power_cycle(self, *, wait: bool = True) -> None:
         """Cut the power and start again, and wait."""
         docker("kill", self.container)
         docker("start", self.container)
-        self.wait()
+        if wait:
+            self.wait()
 
     def stop(self) -> None:
         """Shut the host down; its disks stay."""
@@ -240,18 +242,19 @@ class LabHost:
             ("home/deploy/.ssh/authorized_keys", authorized, 0o600, (1000, 1000)),
             ("etc/docker/daemon.json", (json.dumps(daemon, indent=2) + "\n").encode(), 0o644, (0, 0)),
         ]
-        docker_bytes(["cp", "-", f"{self.container}:/"], _archive(files))
+        docker_bytes(["cp", "-", f"{self.container}:/"], archive(files))
 
     def describe(self) -> str:
         """The ssh command as one line for a shell."""
         return shlex.join(self.ssh_command())
 
 
-def _archive(files: Sequence[tuple[str, bytes, int, tuple[int, int]]]) -> bytes:
+def archive(files: Sequence[tuple[str, bytes, int, tuple[int, int]]]) -> bytes:
+    """A tar of files: path, content, mode, and owner."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, content, mode, (uid, gid) in files:
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), mode, uid, gid, int(time.time())
-            archive.addfile(entry, io.BytesIO(content))
+            tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

@@ -48,6 +48,7 @@ RECIPE_LIST = (
     Recipe("busybox", "BASE", suite="trixie"),
     Recipe("ui", "NGINX", parent="nginx"),
     Recipe("certbot", "BASE", suite="trixie", python="3.13"),
+    Recipe("regbot", "BASE", suite="trixie", tools=("regbot",)),
     Recipe("pebble", "BASE", suite="trixie", tools=("pebble", "pebble-challtestsrv")),
     Recipe("host-blank", "BASE", suite="bookworm"),
     Recipe("host-ready", "BLANK", parent="host-blank"),
@@ -62,6 +63,7 @@ HUB_IMAGES = {
     "joxit/docker-registry-ui:2.6.0": "ui",
     "busybox:1.37.0": "busybox",
     "certbot/certbot:v5.1.0": "certbot",
+    "regclient/regbot:v0.11.7": "regbot",
 }
 """What the hub serves: the reference as a user writes it → the recipe of the stand-in."""
 

@@ -49,7 +49,8 @@ class CertificateHost(FakeHost):
         """What the stack told the host, in mode acme unless it changes."""
         facts = {"certificate_mode": "acme", "certificate_warn_days": 7, "chain_path": "", "private_key_path": ""}
         images = {"nginx_image": "nginx:1", "certbot_image": "certbot:1"}
-        lines = {"root": self.data, "fqdn": FQDN} | facts | images | changes
+        others = {"network": "registry", "warn_percent": 85}
+        lines = {"root": self.data, "fqdn": FQDN} | facts | images | others | changes
         text = "".join(f"{key}={value}\n" for key, value in lines.items())
         self.path("/etc/docker-registry/host.conf").write_text(text)
 
@@ -80,8 +81,8 @@ class CertificateHost(FakeHost):
         self.path("/var/lib/docker-registry/renewal").write_text(f"{result} 2026-01-02T03:04:05+00:00\n")
 
     def status(self, *words: str) -> Ran:
-        """What registry-status says."""
-        return self.run("../../bin/registry-status", *words)
+        """What registry-status says of the certificate."""
+        return self.run("../../bin/registry-status", *words, "certificate")
 
     def docker_calls(self) -> list[str]:
         """How `docker` was called."""

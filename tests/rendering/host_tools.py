@@ -14,7 +14,7 @@ from rendering.rootfs import TOOLS, TREE
 OWNER = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
 """An owner that this user may give a file to."""
 
-_PLACES = (TOOLS, "/var/lib/docker-registry", "/run/lock")
+_PLACES = (TOOLS, "/var/lib/docker-registry", "/run/docker-registry", "/run/lock")
 _SECONDS = 20
 
 

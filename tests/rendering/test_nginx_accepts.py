@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.access import Access
-from rendering.rootfs import HostFile
+from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
 from tests.rendering.sites import STRANGE_NAMES, VARIANTS, rights_of, user
@@ -47,6 +47,7 @@ def _nginx_test(
     (directory / "registry.conf").write_text(content)
     for file in rights_of(access, USERS):
         (directory / Path(file.path).name).write_text(file.content)
+    (directory / "log.conf").write_text(render("/var/opt/nginx/etc/conf.d/log.conf").content)
     volumes = [f"--volume={directory}:/etc/nginx/conf.d:ro", f"--volume={tls}:/etc/nginx/tls:ro"]
     argv = ["run", "--rm", "--network=none", "--entrypoint=nginx", *volumes, image, "-t"]
     return docker(*argv, check=False, timeout=SECONDS)

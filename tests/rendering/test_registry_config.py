@@ -25,13 +25,19 @@ DEFAULT = {
         "delete": {"enabled": True},
         "maintenance": {"uploadpurging": {"enabled": True, "age": "168h", "interval": "24h", "dryrun": False}},
     },
-    "http": {"addr": ":5000", "draintimeout": "30s", "headers": {"X-Content-Type-Options": ["nosniff"]}},
+    "http": {
+        "addr": ":5000",
+        "draintimeout": "30s",
+        # Of the container itself alone.
+        "debug": {"addr": "127.0.0.1:5001", "prometheus": {"enabled": True}},
+        "headers": {"X-Content-Type-Options": ["nosniff"]},
+    },
     "health": {"storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}},
 }
 
 
 def test_the_defaults() -> None:
-    """Deletion and access log on, unfinished uploads removed after a week, no debug server, no secret."""
+    """Deletion and access log on, unfinished uploads removed after a week, the debug server for itself, no secret."""
     assert _config(Registry()) == DEFAULT
 
 

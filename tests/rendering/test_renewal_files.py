@@ -10,8 +10,11 @@ import pytest
 
 from config.certificate import Certificate
 from config.images import Images
+from config.network import Network
 from config.renewal import Renewal
+from config.retention import Retention
 from config.site import Site
+from config.storage import Storage
 from rendering.rootfs import TREE, HostFile, render
 from tests.rendering.sites import site_of
 
@@ -28,6 +31,9 @@ def _facts(certificate: Certificate, root: str = "/var/opt") -> HostFile:
         site=Site(fqdn="dr.example.net"),
         certificate=certificate,
         images=Images(),
+        network=Network(name="images"),
+        storage=Storage(warn_percent=70),
+        retention=Retention(),
     )
 
 
@@ -53,6 +59,7 @@ def test_the_facts_are_what_the_tools_read() -> None:
         *("/srv/registry", "dr.example.net", "acme", "7", "nginx:1.28.0", "certbot/certbot:v5.1.0")
     ]
     assert _read(facts, *PATHS) == ["", ""]
+    assert _read(facts, "network", "warn_percent") == ["images", "70"]
 
 
 def test_the_facts_have_the_paths_of_a_certificate_on_the_host() -> None:

@@ -15,9 +15,14 @@ TEMPLATES = sorted(f"/{path.relative_to(TREE)}".removesuffix(".j2") for path in 
 def test_the_tree_has_the_files_that_the_program_needs() -> None:
     """What is missing here is noticed here, not on a host."""
     assert TEMPLATES == [
+        "/etc/docker-registry/gc.conf",
         "/etc/docker-registry/host.conf",
+        "/etc/docker-registry/retention.lua",
+        "/etc/logrotate.d/docker-opt",
         "/etc/systemd/system/docker-registry-certificate.timer",
+        "/etc/systemd/system/docker-registry-gc.timer",
         "/etc/systemd/system/docker-registry-network.service",
+        "/etc/systemd/system/docker-registry-retention.timer",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",
         "/var/opt/nginx/etc/conf.d/access.conf",
@@ -25,6 +30,8 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
         "/var/opt/nginx/etc/conf.d/registry.conf",
     ]
     assert "/var/opt/nginx/etc/start/nginx-start" in PLAIN
+    assert "/var/opt/nginx/etc/conf.d/log.conf" in PLAIN
+    assert "/var/opt/docker-registry/etc/registry-start" in PLAIN
     assert "/var/opt/certbot/nginx/etc/conf.d/acme.conf" in PLAIN
     assert "/etc/systemd/system/docker-registry-certificate.service" in PLAIN
 
@@ -73,10 +80,10 @@ def test_an_unknown_path_is_an_error(path: str) -> None:
 
 
 def test_the_tools_are_all_there_and_can_be_run() -> None:
-    """In one directory of the host, or where people's commands are; executable in the tree too."""
+    """In one directory, or where people's commands are; executable in the tree too, but for regbot's parts."""
     assert [tool for tool in PLAIN if tool.startswith((TOOLS, "/usr/local/bin/"))] == tools()
     for tool in tools():
-        assert (TREE / tool.lstrip("/")).stat().st_mode & 0o111, tool
+        assert tool.endswith(".lua") or (TREE / tool.lstrip("/")).stat().st_mode & 0o111, tool
 
 
 @pytest.mark.parametrize("path", [*PLAIN, *TEMPLATES])

@@ -162,6 +162,30 @@ def test_a_recreated_container_is_found_again() -> None:
     }
 
 
+def test_writes_are_held_off_by_a_file_and_reads_never() -> None:
+    """Whatever the method is called: only those that are known to read are let through."""
+    assert block(DEFAULT, "map $request_method $hold") == [
+        "default /run/docker-registry/hold;",
+        "GET '';",
+        "HEAD '';",
+        "OPTIONS '';",
+    ]
+    held = ["if (-f $hold) {", "rewrite ^ /held last;", "}"]
+    start = REGISTRY.index(held[0])
+    assert REGISTRY[start:][:3] == held
+    assert start < REGISTRY.index("proxy_pass http://$registry$registry_uri;")
+
+
+def test_what_is_held_off_is_told_to_those_who_may() -> None:
+    """In the registry's own form, with when to try again: password and role are looked at before."""
+    assert not any("held" in line for line in V2)
+    assert REGISTRY.index("if ($answer = 403) {") < REGISTRY.index("rewrite ^ /held last;")
+    answer = block(DEFAULT, "location = /held")
+    assert {"internal;", "add_header Retry-After 10 always;"} <= set(answer)
+    [line] = [line for line in answer if line.startswith("return 503 ")]
+    assert json.loads(line.split("'")[1])["errors"][0]["code"] == "UNAVAILABLE"
+
+
 def test_old_docker_gets_404_on_request() -> None:
     """An option; by default no client is looked at."""
     assert "$http_user_agent" not in DEFAULT

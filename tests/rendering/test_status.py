@@ -1,4 +1,4 @@
-"""`registry-status`: what it says of the certificate, as text, as JSON, and by its exit code."""
+"""`registry-status certificate`: what it says, as text, as JSON, and by its exit code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def _status(host: CertificateHost) -> tuple[int, dict[str, Any]]:
     assert as_text.err == as_json.err == ""
     found = json.loads(as_json.out)
     assert found["status"] == as_json.code
+    assert found.keys() == {"status", "problems", "certificate"}
     certificate: dict[str, Any] = found["certificate"]
+    assert len(found["problems"]) == (certificate["state"] != "ok")
     assert as_text.out.startswith(f"certificate ({certificate['mode']}): {certificate['state']}, until ")
     # A time of now in it may differ.
     assert certificate["detail"].partition(":")[0] in as_text.out

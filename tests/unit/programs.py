@@ -71,6 +71,7 @@ VARIANTS: dict[str, Stack] = {
             "showContentDigest": False,
         },
         "nginx": {"hsts": True, "tlsProfile": "modern"},
+        "logs": {"maxSize": "512k", "keep": 40},
     },
     # A certificate that lies on the host already.
     "paths": {
@@ -96,7 +97,13 @@ VARIANTS: dict[str, Stack] = {
             },
             "renewal": {"schedule": "Tue *-*-* 00:00:00", "randomDelay": "30m"},
             "warnDays": 3,
-        }
+        },
+        "retention": {
+            "mode": "on",
+            "schedule": "Sun 03:00",
+            "randomDelay": "10m",
+            "policies": [{"repositories": ["**"], "keepLast": 5}],
+        },
     },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},
@@ -136,7 +143,7 @@ def answer(command: str) -> str:
 
 async def _no_host(command: str) -> str:
     """In place of what would run on a host at once: the host is well."""
-    return json.dumps({"certificate": {"state": "ok"}})
+    return json.dumps({"problems": []})
 
 
 @contextmanager

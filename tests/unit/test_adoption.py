@@ -34,5 +34,5 @@ def test_nothing_takes_its_place_before(preview: bool) -> None:
     run = assembled("nginx", preview, ADOPT)
     assert "a-retire" in run["n-bridge"].depends_on
     assert "a-retire" in run["p-directories"].depends_on
-    for name in ("p-accounts", "p-site", "p-start"):
+    for name in ("p-accounts", "p-log-format", "p-start"):
         assert "p-directories" in run[name].depends_on

@@ -34,6 +34,18 @@ def test_the_site_is_tested_before_it_is_put_and_then_reloaded(preview: bool) ->
     assert path == "/var/opt/nginx/etc/conf.d/registry.conf"
 
 
+def test_the_format_of_the_log_is_there_before_the_site_that_uses_it(preview: bool) -> None:
+    """Tested and taken up like the site."""
+    run = _nginx(preview)
+    options, path = _options(run, "p-log-format")
+    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt log.conf"
+    assert options["--then"] == RELOAD
+    assert path == "/var/opt/nginx/etc/conf.d/log.conf"
+    assert "p-log-format" in run["p-site"].depends_on
+    assert run["p-site"].inputs["stdin"].count("access_log /var/log/nginx/access.log audit;") == 4
+    assert "log_format audit escape=json" in run["p-log-format"].inputs["stdin"]
+
+
 def test_the_site_has_the_name_and_ports_of_the_settings(preview: bool) -> None:
     """Redirects name the port where it is not 443."""
     site = _nginx(preview, {"site": {"fqdn": "images.example.net", "httpsPort": 8443}})["p-site"].inputs["stdin"]
@@ -92,9 +104,10 @@ def test_the_directories_are_root_s_alone(preview: bool) -> None:
     """And made once those of the certificate are there, which are their parents."""
     run = _nginx(preview)
     names = ("etc/auth", "etc/conf.d", "etc/start", "logs")
-    assert run["p-directories"].inputs["stdin"].splitlines() == [f"0700 root:root /var/opt/nginx/{n}" for n in names]
+    own = [f"0700 root:root /var/opt/nginx/{name}" for name in names]
+    assert run["p-directories"].inputs["stdin"].splitlines() == [*own, "0755 root:root /run/docker-registry"]
     assert run["p-directories"].depends_on >= {"c-directories", "c-self-signed"}
-    for file in ("p-accounts", "p-start", "p-rights", "p-passwords"):
+    for file in ("p-accounts", "p-start", "p-rights", "p-passwords", "p-log-format", "p-run"):
         assert "p-directories" in run[file].depends_on, file
 
 
@@ -134,6 +147,7 @@ def test_it_mounts_the_host_s_directories(preview: bool) -> None:
         "/etc/nginx/start": "/var/opt/nginx/etc/start",
         "/etc/nginx/tls": "/var/opt/nginx/etc/tls",
         "/var/log/nginx": "/var/opt/nginx/logs",
+        "/run/docker-registry": "/run/docker-registry",
     }
 
 

@@ -21,8 +21,19 @@ COMPONENTS = {
     "nginx": "registry:nginx:Nginx",
     "adoption": "registry:adoption:Adoption",
     "facts": "registry:facts:Facts",
+    "logs": "registry:logs:Logs",
+    "gc": "registry:garbage-collection:GarbageCollection",
     "renewal": "registry:renewal:Renewal",
+    "retention": "registry:retention:Retention",
 }
+
+
+TIMERS = {
+    "renewal-enable": ("docker-registry-certificate", "renewal"),
+    "gc-enable": ("docker-registry-gc", "gc"),
+    "retention-enable": ("docker-registry-retention", "retention"),
+}
+"""Each timer's unit, and the file in which it remembers its last run."""
 
 
 def docker_objects(run: Recording) -> list[Recorded]:
@@ -141,10 +152,11 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
             assert deletes.endswith("rm -f /var/lib/docker-registry/stack")
         elif command.name == "network-guard":
             assert deletes.endswith("systemctl disable -q --now docker-registry-network.service")
-        elif command.name == "renewal-enable":
+        elif command.name in TIMERS:
+            unit, trace = TIMERS[command.name]
+            ended = f"disable -q --now {unit}.timer && systemctl stop {unit}.service && "
             assert (
-                "disable -q --now docker-registry-certificate.timer && rm -f /var/lib/docker-registry/renewal"
-                in deletes
+                f"{ended}rm -f /var/lib/docker-registry/{trace} /var/lib/systemd/timers/stamp-{unit}.timer" in deletes
             )
         elif deletes:
             assert "/put-file " in str(command.inputs["create"]), command.name

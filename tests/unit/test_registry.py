@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
+from rendering.rootfs import HostFile, render
 from tests.unit.assembly import assembled, assembled_anew
 from tests.unit.config.stack import Stack
 from tests.unit.programs import HTTP_SECRET
@@ -46,8 +49,11 @@ def test_it_serves_its_own_configuration(preview: bool) -> None:
     """By name: the image's default lies elsewhere in Distribution 2 than in 3. The secret comes from its file."""
     inputs = _registry(preview)["r-container"].inputs
     words = " ".join([*inputs.get("entrypoints", []), *inputs["command"]])
-    assert words.endswith("exec registry serve /etc/distribution/config.yml")
-    assert "cat /etc/distribution/http.secret" in words
+    assert words == "/bin/sh /etc/distribution/registry-start"
+    start = _registry(preview)["r-start"].inputs
+    assert start["create"].endswith("--mode 0700 --owner root:root /var/opt/docker-registry/etc/registry-start")
+    assert "registry serve /etc/distribution/config.yml" in start["stdin"]
+    assert "REGISTRY_HTTP_SECRET=$(cat /etc/distribution/http.secret)" in start["stdin"]
 
 
 def test_it_sends_no_traces(preview: bool) -> None:
@@ -78,6 +84,18 @@ def test_a_changed_configuration_replaces_the_container() -> None:
     assert before != _config_label(_registry(False, {"registry": {"logLevel": "debug"}}))
 
 
+def test_a_changed_start_script_replaces_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It too is read at the start only."""
+    before = _config_label(_registry(False))
+    monkeypatch.setattr("components.registry.render", _with_another_start)
+    assert before != _config_label(assembled_anew("registry", False))
+
+
+def _with_another_start(path: str, **context: object) -> HostFile:
+    file = render(path, **context)  # type: ignore[arg-type]
+    return replace(file, content=f"{file.content}# changed\n") if path.endswith("-start") else file
+
+
 def test_a_changed_secret_replaces_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host says when the secret was written. Before the first update that is unknown."""
     before = _config_label(_registry(False))
@@ -90,6 +108,7 @@ def test_it_starts_when_its_files_and_volumes_are_there(preview: bool) -> None:
     """And its image and network."""
     assert _registry(preview)["r-container"].depends_on >= {
         "r-config",
+        "r-start",
         "r-http-secret",
         "v-registry-data",
         "v-registry-logs",

@@ -1,8 +1,7 @@
-"""The certificate's timer, and the warning of every `up`."""
+"""The certificate's timer."""
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import pytest
@@ -24,8 +23,12 @@ def test_the_host_learns_what_its_tools_need(preview: bool) -> None:
         "certificate_warn_days=3",
         "nginx_image=nginx:1.28.0",
         "certbot_image=certbot/certbot:v5.1.0",
+        "regbot_image=regclient/regbot:v0.11.7",
+        "network=registry",
+        "retention_mode=on",
         "chain_path=",
         "private_key_path=",
+        "warn_percent=85",
     ]
 
 
@@ -68,46 +71,7 @@ def test_destroy_takes_the_timer_away(preview: bool) -> None:
     """Before its files go, and with the record of its last run."""
     disable = shlex.split(whole("plain", preview)["renewal-enable"].inputs["delete"])[-1]
     traces = "/var/lib/docker-registry/renewal /var/lib/systemd/timers/stamp-docker-registry-certificate.timer"
-    assert disable == f"systemctl disable -q --now docker-registry-certificate.timer && rm -f {traces}"
-
-
-@pytest.mark.parametrize(
-    ("state", "warned"), [("ok", False), ("expiring", True), ("renewal-failed", True), ("expired", True)]
-)
-def test_every_up_warns_and_no_preview_asks(
-    state: str, warned: bool, preview: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A preview never reaches for the host."""
-    asked: list[str] = []
-    warnings: list[str] = []
-
-    async def status(command: str) -> str:
-        asked.append(command)
-        return json.dumps({"certificate": {"mode": "acme", "state": state, "detail": "2 days are left"}})
-
-    monkeypatch.setattr("tests.unit.programs._no_host", status)
-    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: warnings.append(text))
-    whole.__wrapped__("acme", preview)
-    assert len(asked) == (0 if preview else 1)
-    if not preview and warned:
-        assert warnings == [f"certificate (acme): {state}; 2 days are left"]
-    else:
-        assert warnings == []
-
-
-@pytest.mark.parametrize("answer", [RuntimeError("no route to host"), "no JSON"], ids=["unreachable", "garbled"])
-def test_a_status_that_fails_is_a_warning(answer: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry is there all the same: `up` does not fail of it."""
-    warnings: list[str] = []
-
-    async def status(command: str) -> str:
-        del command
-        if isinstance(answer, Exception):
-            raise answer
-        return str(answer)
-
-    monkeypatch.setattr("tests.unit.programs._no_host", status)
-    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: warnings.append(text))
-    whole.__wrapped__("acme", False)
-    assert len(warnings) == 1
-    assert warnings[0].startswith("registry-status on the host failed: ")
+    assert disable == (
+        "systemctl disable -q --now docker-registry-certificate.timer && "
+        f"systemctl stop docker-registry-certificate.service && rm -f {traces}"
+    )

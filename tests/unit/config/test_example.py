@@ -21,7 +21,7 @@ def example(*, uncommented: bool = False) -> dict[str, Any]:
     text = EXAMPLE.read_text(encoding="utf-8")
     if uncommented:
         # A setting follows its # at once; an explanation follows a space.
-        text = re.sub(r"^( *)#(?=[a-z])", r"\1", text, flags=re.MULTILINE)
+        text = re.sub(r"^( *)#(?=[a-z]|- )", r"\1", text, flags=re.MULTILINE)
     stack: dict[str, Any] = yaml.safe_load(text)["config"]
     return {key.removeprefix(PREFIX): value for key, value in stack.items()}
 
@@ -57,7 +57,9 @@ def test_every_setting_is_named_with_its_true_default() -> None:
             if name not in written:
                 wrong.append(f"{where}.{name} is missing")
             elif model := inner_model(field.annotation):
-                compare(f"{where}.{name}", model, written[name])
+                compare(
+                    f"{where}.{name}", model, written[name][0] if isinstance(written[name], list) else written[name]
+                )
             elif not field.is_required() and written[name] != without_tuples(field.default):
                 wrong.append(f"{where}.{name} is {written[name]!r}, not {field.default!r}")
 
@@ -75,6 +77,10 @@ def test_every_setting_is_named_with_its_true_default() -> None:
         "certificate.privateKeyPath",
         "certificate.acme.email",
         "certificate.acme.profile",
+        "retention.policies.repositories",
+        "retention.policies.keepLast",
+        "retention.policies.keepDays",
+        "retention.policies.drop",
     ]
     assert stack["users"][0].keys() == {
         *("name", "password", "hash", "scheme", "role", "repositories", "pullOnly"),

@@ -48,13 +48,14 @@ def test_defaults() -> None:
                 "pull_only": [],
             }
         ],
-        "storage": {"root": "/var/opt", "driver": "filesystem"},
+        "storage": {"root": "/var/opt", "driver": "filesystem", "warn_percent": 85},
         "network": {"name": "registry", "subnet": "100.127.255.0/24"},
         "images": {
             "nginx": "nginx:1.28.0",
             "registry": "registry:3.1.2",
             "ui": "joxit/docker-registry-ui:2.6.0",
             "certbot": "certbot/certbot:v5.1.0",
+            "regbot": "regclient/regbot:v0.11.7",
         },
         "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
         "access": {"anonymous_pull": [], "attempts_per_minute": 60},
@@ -74,6 +75,13 @@ def test_defaults() -> None:
             "log_level": "info",
             "upload_purging": {"enabled": True, "age": "168h", "interval": "24h"},
             "http_secret": None,
+        },
+        "retention": {
+            "mode": "off",
+            "schedule": "*-*-* 04:31:00",
+            "random_delay": "0s",
+            "protected": [],
+            "policies": [],
         },
         "ui": {
             "title": "Docker registry",
@@ -96,6 +104,15 @@ def test_defaults() -> None:
             "registry_processes": 2048,
             "ui_memory": 256,
             "ui_processes": 256,
+        },
+        "logs": {"max_size": "30M", "keep": 5},
+        "gc": {
+            "enabled": True,
+            "schedule": "*-*-* 05:01:00",
+            "random_delay": "0s",
+            "delete_untagged": None,
+            "max_share": 50,
+            "drain_seconds": 60,
         },
     }
 
@@ -148,6 +165,14 @@ def test_everything_can_be_set() -> None:
                 "readTimeout": 60,
                 "realm": "Ours",
             },
+            "gc": {
+                "enabled": False,
+                "schedule": "Sun *-*-* 05:01:00",
+                "randomDelay": "30m",
+                "deleteUntagged": False,
+                "maxShare": 100,
+                "drainSeconds": 900,
+            },
         }
     )
     assert settings.site.listen_address == IPv6Address("::")
@@ -162,6 +187,7 @@ def test_everything_can_be_set() -> None:
     assert settings.htpasswd.cost == 7
     assert settings.registry.upload_purging.age == "1h30m"
     assert settings.nginx.hsts
+    assert settings.gc.max_share == 100
 
 
 def test_the_machine_itself_needs_no_connection() -> None:
@@ -231,3 +257,21 @@ def test_settings_are_immutable() -> None:
 def test_settings_can_be_made_in_code() -> None:
     settings = Settings(host=Host(address="local"), site=Site(fqdn="dr.example.net"), users=load_stack(GOOD)[0].users)
     assert settings.images.registry.version == (3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("tag", "setting", "deletes"),
+    [
+        ("3.1.2", ..., True),
+        ("latest", ..., True),
+        ("2.8.3", ..., False),
+        ("2", ..., False),
+        ("3.1.2", False, False),
+        ("3", True, True),
+        ("2.8.3", False, False),
+    ],
+)
+def test_untagged_manifests_go_where_that_is_safe(tag: str, setting: object, deletes: bool) -> None:
+    changes = {"images": {"registry": f"registry:{tag}"}, "gc": {"deleteUntagged": setting}}
+    settings, _ = load_stack(with_changes(changes))
+    assert settings.gc.deletes_untagged(settings.images.registry) is deletes
