@@ -19,6 +19,32 @@ $(VENV)/.locked: requirements-dev.txt
 .PHONY: venv
 venv: $(VENV)/.locked ## Install the locked packages into .venv
 
+policies/.venv/.locked: policies/requirements.txt
+	@echo "python: installing the policies' locked packages into policies/.venv"
+	@$(PYTHON) -m venv policies/.venv
+	@policies/.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement policies/requirements.txt
+	@touch $@
+
+.PHONY: policies
+policies: policies/.venv/.locked ## Install what the policy pack needs into policies/.venv
+
+# BASE is the revision to compare with, REPORT a file for the previews as Markdown, STACKS names stacks instead.
+.PHONY: preview-stacks
+preview-stacks: venv policies ## Preview each stack that the commits since BASE touch; no host is reached
+	@$(BIN)/python -m review preview $(if $(BASE),--base "$(BASE)") $(if $(REPORT),--report "$(REPORT)") $(STACKS)
+
+.PHONY: deploy-stacks
+deploy-stacks: venv policies ## Bring all STACKS up to date, one after the other
+	@$(BIN)/python -m review deploy $(STACKS)
+
+.PHONY: drift
+drift: venv ## Say what on the hosts of all STACKS is not as declared
+	@$(BIN)/python -m review drift $(STACKS)
+
+.PHONY: repair
+repair: venv ## Let the next up mend what on the hosts of all STACKS is not as declared
+	@$(BIN)/python -m review drift --repair $(STACKS)
+
 .PHONY: demo
 demo: venv ## Make a registry on a throw-away lab host and use it; the host stays
 	@$(LAB) demo
@@ -65,12 +91,26 @@ lab-remove: venv ## Remove the lab
 	@$(LAB) remove
 
 .PHONY: schema
-schema: venv ## Write config/schema.json anew from the settings
+schema: venv ## Write config/schema.json and docs/settings.md anew from the settings
 	@$(BIN)/python -m config.schema
+	@$(BIN)/python -m config.manual
+
+.mutation/.locked: requirements-mutation.txt
+	@$(PYTHON) -m venv .mutation
+	@.mutation/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-mutation.txt
+	@touch $@
+
+.PHONY: mutation
+mutation: .mutation/.locked ## Put faults into the code for MINUTES, one at a time, and count those that the unit tests notice
+	@MINUTES="$(or $(MINUTES),20)" .mutation/bin/python -m tests.mutation
+
+.PHONY: snapshot
+snapshot: venv ## Record the example stack's resources, and the diagram, as they are now
+	@$(BIN)/python -m tests.unit.graph
 
 .PHONY: lock
 lock: venv ## Lock the requirements anew (needs uv)
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-dev requirements-mutation policies/requirements; do \
 		uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 			--no-annotate --no-header $$set.in --output-file $$set.txt; \
 	done

@@ -141,7 +141,7 @@ class SshConnection:
         if private_key is not None:
             # The file's name is fixed and holds no secret; the Docker provider only has to wait until it is written.
             self._options = [*self._options, *_identity_options(key_path(_login(settings)))]
-            written = private_key.apply(lambda key: _write_key(key_path(_login(settings)), key))
+            written = private_key.apply(lambda key: write_key(key_path(_login(settings)), key))
             self.ssh_options = pulumi.Output.unsecret(written).apply(lambda _: self._options)
 
     def command(self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions) -> Command:
@@ -204,7 +204,7 @@ def _identity_options(key: Path) -> list[str]:
     return ["-o", f"IdentityFile=%d/.ssh/{key.name}", "-o", "IdentitiesOnly=yes"]
 
 
-def _write_key(path: Path, key: str) -> bool:
+def write_key(path: Path, key: str) -> bool:
     """Puts the private key where only `ssh` of this user reads it: the Docker provider can't take one from memory."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)

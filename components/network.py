@@ -45,7 +45,11 @@ class Network(pulumi.ComponentResource):
             f"{name}-bridge",
             name=args.settings.name,
             driver="bridge",
-            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=str(args.settings.subnet))],
+            # Docker tells of a gateway that it chose itself only after a restart: a refresh would find a change then,
+            # and the next run would replace the network.
+            ipam_configs=[
+                docker.NetworkIpamConfigArgs(subnet=str(args.settings.subnet), gateway=str(args.settings.subnet[1]))
+            ],
             labels=[docker.NetworkLabelArgs(label=STACK_LABEL, value=host.stack)],
             # The old one first, and its containers before it: two networks can't have the same subnet.
             opts=pulumi.ResourceOptions.merge(

@@ -9,7 +9,11 @@ import pytest
 
 from rendering.rootfs import TREE
 
-SCRIPTS = sorted(path for path in TREE.rglob("*") if path.is_file() and path.read_bytes().startswith(b"#!"))
+SCRIPTS = [
+    *sorted(path for path in TREE.rglob("*") if path.is_file() and path.read_bytes().startswith(b"#!")),
+    # It goes to a host by standard input only.
+    TREE.parent / "review" / "inspect-host.sh",
+]
 
 
 def _name(path: Path) -> str:

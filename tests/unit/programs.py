@@ -174,8 +174,14 @@ def machine(*, agent: bool = True) -> Iterator[Path]:
 def whole(variant: str, preview: bool) -> Recording:
     """The whole program, run with a variant's stack."""
 
+    return run_stack(json.dumps(stack_of(variant)), preview)
+
+
+def run_stack(stack: str, preview: bool) -> Recording:
+    """The whole program, run with a stack's configuration, given as JSON."""
+
     def program() -> None:
-        set_stack(stack_of(variant))
+        set_stack(json.loads(stack))
         runpy.run_path(str(MAIN), run_name="__main__")
 
     with machine():

@@ -19,7 +19,11 @@ PROGRAM = [
     ROOT / "__main__.py",
     *sorted(p for d in ("components", "config", "rendering") for p in (ROOT / d).glob("*.py")),
 ]
-SOURCES = [*PROGRAM, *sorted((ROOT / "tests").rglob("*.py"))]
+SOURCES = [
+    *PROGRAM,
+    *sorted(p for d in ("policies", "review") for p in (ROOT / d).glob("*.py")),
+    *sorted((ROOT / "tests").rglob("*.py")),
+]
 
 
 def _name(path: Path) -> str:

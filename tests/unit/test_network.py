@@ -21,7 +21,7 @@ def test_it_is_a_bridge_with_a_subnet_of_its_own(preview: bool) -> None:
     assert _bridge(preview).inputs == {
         "name": "registry",
         "driver": "bridge",
-        "ipamConfigs": [{"subnet": "100.127.255.0/24"}],
+        "ipamConfigs": [{"subnet": "100.127.255.0/24", "gateway": "100.127.255.1"}],
         "labels": [{"label": "docker-registry.stack", "value": STACK_NAME}],
     }
 
@@ -30,7 +30,7 @@ def test_it_follows_the_settings(preview: bool) -> None:
     """Another name, another subnet."""
     inputs = _bridge(preview, {"network": {"name": "images", "subnet": "100.127.8.0/28"}}).inputs
     assert inputs["name"] == "images"
-    assert inputs["ipamConfigs"] == [{"subnet": "100.127.8.0/28"}]
+    assert inputs["ipamConfigs"] == [{"subnet": "100.127.8.0/28", "gateway": "100.127.8.1"}]
 
 
 def test_a_replacement_removes_the_old_one_first(preview: bool) -> None:

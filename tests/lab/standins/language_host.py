@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.standins.plugin import engine_address, serve
-from tests.lab.standins.proto import Context, Message, empty_pb2, language_pb2, language_pb2_grpc, plugin_pb2
+from tests.lab.standins.proto import (
+    Context,
+    Message,
+    empty_pb2,
+    json_format,
+    language_pb2,
+    language_pb2_grpc,
+    plugin_pb2,
+)
 from tests.lab.standins.values import Json
 
 # The program's process ends with this status when it has shown its error to the user itself.
@@ -71,6 +79,24 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def InstallDependencies(self, request: Message, context: Context) -> Json:
         """The dependencies are those of this process: there is nothing to install."""
         return iter([language_pb2.InstallDependenciesResponse(stdout=b"dependencies are installed already\n")])
+
+    def RunPlugin(self, request: language_pb2.RunPluginRequest, context: Context) -> Json:
+        """Run a plugin written in Python, such as a policy pack, in its own virtual environment."""
+        folder = Path(request.info.program_directory)
+        options = json_format.MessageToDict(request.info.options)
+        python = folder / options["virtualenv"] / "bin/python" if "virtualenv" in options else Path(sys.executable)
+        process = subprocess.Popen(
+            [str(python), "-u", str(folder), *request.args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            cwd=request.pwd,
+            env=program_environment() | dict(entry.partition("=")[::2] for entry in request.env),
+        )
+        context.add_callback(lambda: _end(process))
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield language_pb2.RunPluginResponse(stdout=line)
+        yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
     def Cancel(self, request: Message, context: Context) -> empty_pb2.Empty:
         return empty_pb2.Empty()

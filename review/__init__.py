@@ -1,0 +1,1 @@
+"""What a team needs to change its registries by pull request: previews, deployments, drift."""
