@@ -36,12 +36,19 @@ network = Network("network", NetworkArgs(settings.network), host, adoption)
 volumes = Volumes("volumes", VolumesArgs(host.root), host)
 
 registry = Registry(
-    "registry", RegistryArgs(settings.registry, secrets.registry_http_secret), host, network, volumes, images
+    "registry",
+    RegistryArgs(settings.registry, settings.limits, secrets.registry_http_secret),
+    host,
+    network,
+    volumes,
+    images,
 )
-registry_ui = RegistryUi("registry-ui", RegistryUiArgs(settings.ui, settings.site), host, network, volumes, images)
+registry_ui = RegistryUi(
+    "registry-ui", RegistryUiArgs(settings.ui, settings.site, settings.limits), host, network, volumes, images
+)
 nginx = Nginx(
     "nginx",
-    NginxArgs(settings.nginx, settings.site, secrets.user_credentials, settings.htpasswd),
+    NginxArgs(settings, secrets.user_credentials),
     host,
     network,
     adoption,

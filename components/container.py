@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_docker as docker
 
+from components.connection import CommandArgs
 from components.host import STACK_LABEL, Host
 from components.images import PulledImage
 from components.network import Network
@@ -27,11 +28,14 @@ class ContainerArgs:
     `command` is run by the image's own entry point: with one of ours the provider would update, not replace, a
     container that had failed to start. `healthy` is a shell command inside it. `config` changes when files change that
     it reads only at its start: that replaces it. `capabilities` are the few it keeps, all others are dropped.
+    `memory` is in MiB, without swap; `processes` counts threads too.
     """
 
     name: str
     image: PulledImage
     healthy: str
+    memory: int
+    processes: int
     environment: Mapping[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
     volumes: Sequence[docker.ContainerVolumeArgs] = ()
@@ -51,7 +55,7 @@ def container(
     All changes but those of limits and restart policy replace it: the old one is stopped first, and the data,
     which lies in volumes and on the host, stays.
     """
-    return docker.Container(
+    made = docker.Container(
         name,
         name=args.name,
         image=args.image.id,
@@ -71,6 +75,9 @@ def container(
             docker.ContainerLabelArgs(label=CONFIG_LABEL, value=args.config),
             docker.ContainerLabelArgs(label=STACK_LABEL, value=host.stack),
         ],
+        # One without the other is a difference that never ends.
+        memory=args.memory,
+        memory_swap=args.memory,
         log_driver="json-file",
         log_opts={"max-file": "3", "max-size": "10m"},
         restart="unless-stopped",
@@ -85,6 +92,13 @@ def container(
             opts,
         ),
     )
+    # The provider has no such setting. Docker keeps it with the container.
+    host.command(
+        f"{name}-processes",
+        CommandArgs(create=pulumi.Output.concat(f"docker container update --pids-limit {args.processes} ", made.id)),
+        pulumi.ResourceOptions(parent=opts.parent, depends_on=[made]),
+    )
+    return made
 
 
 def bind(host_path: str, container_path: str, *, read_only: bool = True) -> docker.ContainerVolumeArgs:

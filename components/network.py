@@ -1,13 +1,18 @@
 """The bridge network in which the containers find each other by name."""
 
+import shlex
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
 from components.adoption import Adoption
-from components.host import STACK_LABEL, Host
+from components.connection import Command, CommandArgs
+from components.host import STACK_LABEL, FileArgs, Host
 from config.network import Network as NetworkSettings
+from rendering.rootfs import fingerprint, render
+
+_UNIT = "docker-registry-network.service"
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,10 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """A bridge network with a subnet of its own. A changed name or subnet replaces it, and its containers with it."""
+    """A bridge network with a subnet of its own, into which nobody but the host and its containers sends.
+
+    A changed name or subnet replaces it, and its containers with it.
+    """
 
     name: pulumi.Output[str]
 
@@ -31,6 +39,8 @@ class Network(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:network:Network", name, None, opts)
+        self._name = name
+        guard = self._guard(host, str(args.settings.subnet))
         bridge = docker.Network(
             f"{name}-bridge",
             name=args.settings.name,
@@ -43,9 +53,27 @@ class Network(pulumi.ComponentResource):
             labels=[docker.NetworkLabelArgs(label=STACK_LABEL, value=host.stack)],
             # The old one first, and its containers before it: two networks can't have the same subnet.
             opts=pulumi.ResourceOptions.merge(
-                host.docker_options(self, after=[adoption.done]),
+                host.docker_options(self, after=[adoption.done, guard]),
                 pulumi.ResourceOptions(delete_before_replace=True),
             ),
         )
         self.name = bridge.name
         self.register_outputs({"name": bridge.name})
+
+    def _guard(self, host: Host, subnet: str) -> Command:
+        """The host's rule against packets that are sent straight to the network: from now on, and from each boot."""
+        file = render(f"/etc/systemd/system/{_UNIT}", subnet=subnet)
+        unit = host.file(
+            f"{self._name}-guard-service",
+            FileArgs(file=file, path=file.path, mode="0644"),
+            pulumi.ResourceOptions(parent=self),
+        )
+        enable = f"systemctl daemon-reload && systemctl enable -q {_UNIT} && systemctl restart {_UNIT}"
+        mark = fingerprint(file.content, 8)
+        return host.command(
+            f"{self._name}-guard",
+            CommandArgs(
+                create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"systemctl disable -q --now {_UNIT}"
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[unit]),
+        )

@@ -1,6 +1,7 @@
 """The proxy: TLS, accounts, and the way to the registry and its page."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -15,14 +16,20 @@ from components.images import Images
 from components.network import Network
 from components.registry import Registry
 from components.registry_ui import RegistryUi
-from config.nginx import Nginx as NginxSettings
+from config import Settings
 from config.secrets import Credential
 from config.site import Site
-from config.users import Htpasswd
+from rendering.access import access_file, passwords_file
 from rendering.htpasswd import accounts_file
 from rendering.proxy import site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
+_RESOURCES = {
+    "registry.conf": "site",
+    "accounts.conf": "passwords",
+    "access.conf": "rights",
+    "log.conf": "log-format",
+}
 _RELOAD = f"{TOOLS}/nginx-reload"
 
 # Where the host's tools tell the proxy that they hold writes off.
@@ -31,19 +38,17 @@ _RUN = "/run/docker-registry"
 
 @dataclass(frozen=True)
 class NginxArgs:
-    """The proxy's settings, the site it serves, and who may use it."""
+    """All settings, of which the proxy needs a little of many, and the passwords or hashes of the users."""
 
-    settings: NginxSettings
-    site: Site
+    settings: Settings
     accounts: pulumi.Output[list[Credential]]
-    hashing: Htpasswd
 
 
 class Nginx(pulumi.ComponentResource):
-    """Container `nginx`, its site and the accounts.
+    """Container `nginx`, its site, the accounts and their rights.
 
-    A changed site, certificate or account file is tested where nginx can test it and then taken up by a reload, which
-    drops no request. Changed ports, image or start script replace the container.
+    A changed site, certificate, account or right is tested where nginx can test it and then taken up by a reload,
+    which drops no request. Changed ports, image or start script replace the container.
     """
 
     container: docker.Container
@@ -81,10 +86,13 @@ class Nginx(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[certificate, adoption.done]),
         )
         start = render("/var/opt/nginx/etc/start/nginx-start", root=host.root)
+        # The site refers to them; each stands for itself.
+        beside = [self._configuration(file, [directories]) for file in self._beside_the_site()]
         files = [
             self._accounts(directories),
             self._start(start, directories),
-            self._site(certificate, self._log_format(directories)),
+            *beside,
+            self._configuration(self._site(certificate), [directories, *beside]),
             self._run(directories),
         ]
         self.container = container(
@@ -94,7 +102,7 @@ class Nginx(pulumi.ComponentResource):
                 image=images.nginx,
                 command=["/bin/sh", "/etc/nginx/start/nginx-start"],
                 volumes=_volumes(host.root),
-                ports=_ports(args.site),
+                ports=_ports(args.settings.site),
                 tmpfs={
                     "/run": "rw,noexec,nosuid,mode=0755,size=4m",
                     "/tmp": "rw,noexec,nosuid,size=16m",  # noqa: S108 - inside the container
@@ -104,6 +112,8 @@ class Nginx(pulumi.ComponentResource):
                 # nginx finishes its requests on SIGQUIT; on SIGTERM it cuts them.
                 stop_signal="SIGQUIT",
                 healthy=_HEALTHY,
+                memory=args.settings.limits.nginx_memory,
+                processes=args.settings.limits.nginx_processes,
                 config=fingerprint(start.content),
             ),
             host,
@@ -112,47 +122,57 @@ class Nginx(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _file(self, name: str, args: FileArgs, after: Command) -> Command:
-        return self._host.file(f"{self._name}-{name}", args, pulumi.ResourceOptions(parent=self, depends_on=[after]))
+    def _file(self, name: str, args: FileArgs, after: Sequence[Command]) -> Command:
+        return self._host.file(
+            f"{self._name}-{name}", args, pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        )
 
     def _accounts(self, directories: Command) -> Command:
-        args, root = self._args, self._host.root
-        file = args.accounts.apply(
-            lambda accounts: accounts_file(accounts, args.hashing, realm=args.site.fqdn, root=root)
+        settings, root = self._args.settings, self._host.root
+        file = self._args.accounts.apply(
+            lambda accounts: accounts_file(accounts, settings.htpasswd, realm=settings.site.fqdn, root=root)
         )
         path = on_host("/var/opt/nginx/etc/auth/registry.htpasswd", root)
-        return self._file("accounts", FileArgs(file=file, path=path, mode="0600", then=_RELOAD, kept=True), directories)
+        args = FileArgs(file=file, path=path, mode="0600", then=_RELOAD, kept=True)
+        return self._file("accounts", args, [directories])
 
     def _start(self, start: HostFile, directories: Command) -> Command:
-        return self._file("start", FileArgs(file=start, path=start.path, mode="0700"), directories)
+        return self._file("start", FileArgs(file=start, path=start.path, mode="0700"), [directories])
 
-    def _log_format(self, directories: Command) -> Command:
-        file = render("/var/opt/nginx/etc/conf.d/log.conf", root=self._host.root)
-        return self._configuration("log-format", file, directories)
+    def _beside_the_site(self) -> list[HostFile]:
+        settings, host = self._args.settings, self._host
+        access, stack, root = settings.access, host.stack, host.root
+        return [
+            passwords_file(access=access, nginx=settings.nginx, site=settings.site, stack=stack, root=root),
+            access_file(users=settings.users, access=access, stack=stack, root=root),
+            render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
+        ]
 
     def _run(self, directories: Command) -> Command:
         """Makes the directory anew at every boot, which clears it, and with it every hold on writes."""
         file = render("/etc/tmpfiles.d/docker-registry.conf")
-        return self._file("run", FileArgs(file=file, path=file.path, mode="0644"), directories)
+        return self._file("run", FileArgs(file=file, path=file.path, mode="0644"), [directories])
 
-    def _site(self, certificate: Certificate, log_format: Command) -> Command:
-        # It names the log's format, which has to be there first.
-        site = site_file(
-            site=self._args.site,
-            nginx=self._args.settings,
+    def _site(self, certificate: Certificate) -> HostFile:
+        settings = self._args.settings
+        return site_file(
+            site=settings.site,
+            names=settings.names,
+            nginx=settings.nginx,
+            access=settings.access,
             version=self._image.reference.version,
             chain=certificate.chain,
             key=certificate.key,
             stack=self._host.stack,
             root=self._host.root,
         )
-        return self._configuration("site", site, log_format)
 
-    def _configuration(self, name: str, file: HostFile, after: Command) -> Command:
-        """A file that nginx itself tests first, and then takes up without a restart."""
-        words = [f"{TOOLS}/nginx-test", str(self._image.reference), self._host.root, file.path.rsplit("/", 1)[-1]]
-        args = FileArgs(file=file, path=file.path, mode="0600", verify=shlex.join(words), then=_RELOAD)
-        return self._file(name, args, after)
+    def _configuration(self, file: HostFile, after: Sequence[Command]) -> Command:
+        """A file of nginx's configuration: tested with the others that are in place, and then loaded."""
+        name = file.path.rsplit("/", 1)[-1]
+        verify = shlex.join([f"{TOOLS}/nginx-test", str(self._image.reference), self._host.root, name])
+        args = FileArgs(file=file, path=file.path, mode="0600", verify=verify, then=_RELOAD)
+        return self._file(_RESOURCES[name], args, after)
 
 
 # The proxy answers over TLS and reaches the registry. Alpine images have wget at least, Debian's have curl.

@@ -11,15 +11,20 @@ from components.host import Directory, FileArgs, Host
 from components.images import Images
 from components.network import Network
 from components.volumes import Volumes
+from config.limits import Limits
 from config.registry import Registry as RegistrySettings
 from rendering.rootfs import TOOLS, HostFile, fingerprint, render
 
 
 @dataclass(frozen=True)
 class RegistryArgs:
-    """The registry's settings, and the secret that signs its uploads; without one, the host makes and keeps its own."""
+    """The registry's settings and limits, and the secret that signs its uploads.
+
+    Without a secret, the host makes and keeps its own.
+    """
 
     settings: RegistrySettings
+    limits: Limits
     http_secret: pulumi.Output[str] | None
 
 
@@ -75,6 +80,8 @@ class Registry(pulumi.ComponentResource):
                 ],
                 tmpfs={"/tmp": "rw,noexec,nosuid,size=64m"},  # noqa: S108 - inside the container
                 healthy="wget -q -O /dev/null http://127.0.0.1:5000/v2/",
+                memory=args.limits.registry_memory,
+                processes=args.limits.registry_processes,
                 config=written.apply(lambda when: fingerprint("\0".join([file.content, start.content, when]))),
             ),
             host,

@@ -10,16 +10,18 @@ from components.host import Host
 from components.images import Images
 from components.network import Network
 from components.volumes import Volumes
+from config.limits import Limits
 from config.site import Site
 from config.ui import Ui as UiSettings
 
 
 @dataclass(frozen=True)
 class RegistryUiArgs:
-    """The page's settings, and the site under which browsers see it."""
+    """The page's settings and limits, and the site under which browsers see it."""
 
     settings: UiSettings
     site: Site
+    limits: Limits
 
 
 class RegistryUi(pulumi.ComponentResource):
@@ -55,6 +57,8 @@ class RegistryUi(pulumi.ComponentResource):
                     "CAP_SETUID",
                 ],
                 stop_signal="SIGQUIT",
+                memory=args.limits.ui_memory,
+                processes=args.limits.ui_processes,
                 healthy="wget -q -O /dev/null http://127.0.0.1/ || curl -fsS -o /dev/null http://127.0.0.1/",
             ),
             host,

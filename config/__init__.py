@@ -1,11 +1,13 @@
 """The settings of a stack: typed, documented, validated before any resource is touched."""
 
+from config.access import Access
 from config.acme import Acme
 from config.certificate import Certificate
 from config.errors import ConfigurationError, Fault
 from config.gc import GarbageCollection
 from config.host import Host
 from config.images import ImageReference, Images
+from config.limits import Limits
 from config.loader import load
 from config.logs import Logs
 from config.network import Network
@@ -21,6 +23,7 @@ from config.ui import Ui
 from config.users import Htpasswd, User
 
 __all__ = [
+    "Access",
     "Acme",
     "Certificate",
     "ConfigurationError",
@@ -31,6 +34,7 @@ __all__ = [
     "Htpasswd",
     "ImageReference",
     "Images",
+    "Limits",
     "Logs",
     "Network",
     "Nginx",

@@ -113,6 +113,21 @@ HowMany = Annotated[
 BcryptCost = Annotated[int, AfterValidator(within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
 """The base-2 logarithm of bcrypt's rounds."""
 
+PerMinute = Annotated[
+    int, AfterValidator(within(1, 6000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 6000})
+]
+"""A rate: how often in a minute."""
+
+Megabytes = Annotated[
+    int, AfterValidator(within(128, 1048576, " of MiB")), Field(json_schema_extra={"minimum": 128, "maximum": 1048576})
+]
+"""An amount of memory in MiB."""
+
+Processes = Annotated[
+    int, AfterValidator(within(64, 32768, "")), Field(json_schema_extra={"minimum": 64, "maximum": 32768})
+]
+"""A number of processes and threads."""
+
 CatalogLimit = Annotated[
     int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
 ]

@@ -127,7 +127,8 @@ def _whole_list(raw: object) -> Iterator[Fault]:
     if raw == []:
         yield Fault(key_of("users"), NOTHING, _NO_USERS)
     if isinstance(raw, list):
-        names = [entry.get("name") if isinstance(entry, dict) else None for entry in raw]
+        # The proxy looks for the rights of a name without regard to case.
+        names = [str(entry.get("name", "")).lower() or None if isinstance(entry, dict) else None for entry in raw]
         for index, first in repeated_names(names):
             key = key_of("users", (index, "name"))
-            yield Fault(key, f"the name of users[{first}] again", "each name once")
+            yield Fault(key, f"the name of users[{first}] again", "each name once, in upper or lower case")

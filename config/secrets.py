@@ -10,17 +10,19 @@ import pulumi
 
 from config.pem import normal_pem
 from config.settings import Settings
+from config.users import Scheme
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A user with either a password or a ready-made hash."""
+    """A user with either a password, and the scheme for it unless it is the stack's, or a ready-made hash."""
 
     name: str
     password: str | None = field(default=None, repr=False)
     hash: str | None = field(default=None, repr=False)
+    scheme: Scheme | None = None
 
 
 @dataclass(frozen=True)
@@ -69,5 +71,5 @@ def _pick(config: pulumi.Config, concern: str, take: Callable[[Any], _T]) -> pul
     return config.require_secret_object(concern).apply(take)
 
 
-def _credentials(users: list[dict[str, str]]) -> list[Credential]:
-    return [Credential(user["name"], user.get("password"), user.get("hash")) for user in users]
+def _credentials(users: list[dict[str, Any]]) -> list[Credential]:
+    return [Credential(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.access import Access
 from config.certificate import Certificate
 from config.environment import attached_networks
 from config.errors import SECRET, Fault, shown
@@ -15,6 +16,7 @@ from config.faults import key_of
 from config.gc import GarbageCollection, collects_safely
 from config.host import Host
 from config.images import Images
+from config.limits import Limits
 from config.logs import Logs
 from config.network import Network
 from config.nginx import Nginx
@@ -42,13 +44,21 @@ class Settings(BaseModel):
     network: Network = Field(default_factory=Network)
     images: Images = Field(default_factory=Images)
     htpasswd: Htpasswd = Field(default_factory=Htpasswd)
+    access: Access = Field(default_factory=Access)
     certificate: Certificate = Field(default_factory=Certificate)
     registry: Registry = Field(default_factory=Registry)
     retention: Retention = Field(default_factory=Retention)
     ui: Ui = Field(default_factory=Ui)
     nginx: Nginx = Field(default_factory=Nginx)
+    limits: Limits = Field(default_factory=Limits)
     logs: Logs = Field(default_factory=Logs)
     gc: GarbageCollection = Field(default_factory=GarbageCollection)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which clients may come, `site.fqdn` first, each once."""
+        acme = self.certificate.acme_settings.names if self.certificate.mode == "acme" else ()
+        return tuple(dict.fromkeys([self.site.fqdn, *self.site.aliases, *acme]))
 
 
 @dataclass(frozen=True)
@@ -62,11 +72,13 @@ class Parts:
     network: Network | None = None
     images: Images | None = None
     htpasswd: Htpasswd | None = None
+    access: Access | None = None
     certificate: Certificate | None = None
     registry: Registry | None = None
     retention: Retention | None = None
     ui: Ui | None = None
     nginx: Nginx | None = None
+    limits: Limits | None = None
     logs: Logs | None = None
     gc: GarbageCollection | None = None
 
@@ -129,12 +141,15 @@ def _listen_address(site: Site, network: Network) -> Iterator[Fault]:
 
 
 def _passwords(users: tuple[User, ...], htpasswd: Htpasswd) -> Iterator[Fault]:
-    if htpasswd.scheme != "bcrypt":
-        return
-    for index, user in enumerate(users):
-        if user.password and not user.password.fits_bcrypt:
-            expected = "a password of at most 72 bytes in UTF-8, because htpasswd.scheme is bcrypt"
+    schemes = [user.scheme or htpasswd.scheme for user in users]
+    for index, (user, scheme) in enumerate(zip(users, schemes, strict=True)):
+        if scheme == "bcrypt" and user.password and not user.password.fits_bcrypt:
+            of = "its scheme" if user.scheme else "htpasswd.scheme"
+            expected = f"a password of at most 72 bytes in UTF-8, because {of} is bcrypt"
             yield Fault(key_of("users", (index, "password")), SECRET, expected)
+    if htpasswd.bcrypt_cost is not None and "bcrypt" not in [htpasswd.scheme, *schemes]:
+        expected = "no value, because neither htpasswd.scheme nor a user's is bcrypt"
+        yield Fault(key_of("htpasswd", ("bcryptCost",)), shown(htpasswd.bcrypt_cost), expected)
 
 
 def _names(site: Site, certificate: Certificate) -> Iterator[Fault]:

@@ -53,6 +53,10 @@ def _fqdn(value: str) -> str:
     return check_fqdn(value, port="site.httpsPort is for that", wildcard="a wildcard certificate is fine")
 
 
+def _alias(value: str) -> str:
+    return check_fqdn(value, port="the ports are the same", wildcard="each name by itself")
+
+
 def _listen_address(value: object) -> IPv4Address | IPv6Address:
     if isinstance(value, IPv4Address | IPv6Address):
         return value
@@ -83,6 +87,12 @@ class Site(Concern):
     ] = Field(default="0.0.0.0", validate_default=True, examples=["0.0.0.0"])  # noqa: S104 - a server serves
     """IP address of the host on which both ports listen; 0.0.0.0 stands for all of IPv4.
     A change replaces the nginx container."""
+
+    aliases: tuple[Annotated[str, AfterValidator(_alias)], ...] = Field(
+        default=(), strict=False, json_schema_extra={"uniqueItems": True}
+    )
+    """Further names under which clients may come. The names of `certificate.acme.names` are among them anyway; by any
+    other name, or an IP address, nginx answers 421."""
 
     @field_validator("https_port")
     @classmethod

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from passlib.hash import apr_md5_crypt, bcrypt, sha512_crypt
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
+from config.access import Pattern, each_once
 from config.base import HIDDEN, BcryptCost, Concern, as_text, is_printable, refused
 
 Scheme = Literal["apr1", "sha512", "bcrypt"]
@@ -95,6 +96,25 @@ class User(Concern):
     )
     """A ready-made hash instead of a password: apr1, SHA-512 crypt or bcrypt. It may be in plain text."""
 
+    scheme: Scheme | None = Field(default=None, validate_default=True, examples=["bcrypt"])
+    """Hash of this user's password, if another than `htpasswd.scheme`: `apr1`, `sha512` or `bcrypt`."""
+
+    role: Literal["pull", "push", "admin"] = "admin"
+    """What the user may do in `repositories`: `pull`; `push`, which includes to pull; or `admin`, which includes both
+    and to delete. Everything else is refused with `DENIED`."""
+
+    repositories: tuple[Pattern, ...] | None = Field(
+        default=None, strict=False, json_schema_extra={"uniqueItems": True}
+    )
+    """Patterns of the repositories that the role is for, for example `["team-a/*", "tools"]`; `*` stands for any
+    characters, slashes too. Absent: all. Only who may pull all sees the catalogue, which the page lists."""
+
+    pull_only: tuple[Pattern, ...] = Field(
+        default=(), validate_default=True, strict=False, json_schema_extra={"uniqueItems": True}
+    )
+    """Patterns of further repositories that the user may pull and no more, whatever the role.
+    Only with `repositories`."""
+
     @property
     def kind(self) -> Literal["password", "hash"]:
         """Which of the two was given."""
@@ -106,6 +126,27 @@ class User(Concern):
         if value is not None and info.data.get("password") is not None:
             raise refused("no hash, because this user has a password")
         return value
+
+    @field_validator("scheme")
+    @classmethod
+    def _not_for_a_hash(cls, value: Scheme | None, info: ValidationInfo) -> Scheme | None:
+        if value is not None and info.data.get("hash") is not None:
+            raise refused("no value, because this user's hash is ready-made")
+        return value
+
+    @field_validator("repositories")
+    @classmethod
+    def _some_each_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value == ():
+            raise refused("at least one pattern, for example team-a/*; or no value, for all repositories")
+        return each_once(value) if value else value
+
+    @field_validator("pull_only")
+    @classmethod
+    def _besides_repositories(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("repositories", value) is None:
+            raise refused("no value, because without repositories this user may pull all")
+        return each_once(value)
 
     @model_validator(mode="after")
     def _not_neither(self) -> User:
@@ -131,21 +172,14 @@ class Htpasswd(Concern):
 
     scheme: Scheme = "apr1"
     """Hash of the passwords: `apr1` (Apache's MD5, the default of htpasswd, quick to verify),
-    `sha512` (SHA-512 crypt) or `bcrypt`. Every request is verified, so a slow hash slows each one."""
+    `sha512` (SHA-512 crypt) or `bcrypt`. A password that was right is known for ten minutes, so that a slow hash
+    slows only the first request."""
 
     bcrypt_cost: BcryptCost | None = Field(default=None, examples=[5])
     """Base-2 logarithm of bcrypt's rounds, 5 to 12: one more doubles the time of each request. 5, the
-    default of htpasswd, when absent. Only for `scheme: bcrypt`."""
+    default of htpasswd, when absent. Only where a password's scheme is bcrypt."""
 
     @property
     def cost(self) -> int:
         """The bcrypt cost in force."""
         return self.bcrypt_cost if self.bcrypt_cost is not None else 5
-
-    @field_validator("bcrypt_cost")
-    @classmethod
-    def _only_bcrypt(cls, value: int | None, info: ValidationInfo) -> int | None:
-        scheme = info.data.get("scheme")
-        if value is not None and scheme not in (None, "bcrypt"):
-            raise refused(f"no value, because htpasswd.scheme is {scheme}")
-        return value

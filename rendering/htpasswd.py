@@ -48,7 +48,7 @@ def hash_of(account: Credential, hashing: Htpasswd, realm: str) -> str:
         return account.hash
     if account.password is None:
         raise ValueError(f"user {account.name} has neither a password nor a hash")
-    return _SCHEMES[hashing.scheme](account.password, _salt_bytes(realm, account.name), hashing)
+    return _SCHEMES[account.scheme or hashing.scheme](account.password, _salt_bytes(realm, account.name), hashing)
 
 
 def accounts_file(accounts: Sequence[Credential], hashing: Htpasswd, *, realm: str, root: str) -> HostFile:

@@ -1,5 +1,8 @@
 """The proxy's site, `conf.d/registry.conf`."""
 
+from collections.abc import Sequence
+
+from config.access import Access
 from config.nginx import Nginx
 from config.site import Site
 from rendering.rootfs import HostFile, render
@@ -10,17 +13,28 @@ _HTTPS = 443
 
 
 def site_file(
-    *, site: Site, nginx: Nginx, version: tuple[int, ...] | None, chain: str, key: str, stack: str, root: str
+    *,
+    site: Site,
+    names: Sequence[str],
+    nginx: Nginx,
+    access: Access,
+    version: tuple[int, ...] | None,
+    chain: str,
+    key: str,
+    stack: str,
+    root: str,
 ) -> HostFile:
     """The site for an nginx of `version` (None, as with a bare digest: a current one).
 
-    `chain` and `key` are the certificate's paths inside the container.
+    `names` are all by which the host is known. `chain` and `key` are the certificate's paths inside the container.
     """
     return render(
         "/var/opt/nginx/etc/conf.d/registry.conf",
         root=root,
         site=site,
+        names=names,
         nginx=nginx,
+        access=access,
         certificate={"chain": chain, "key": key},
         stack=stack,
         port_suffix="" if site.https_port == _HTTPS else f":{site.https_port}",

@@ -99,8 +99,8 @@ def blank(deployments: dict[str, Future[Deployed]]) -> Deployed:
 
 @pytest.fixture(scope="session")
 def client_host(lab: Lab) -> LabHost:
-    """A host that has docker and isn't managed by any stack."""
-    return LabHost.start("client", lab=lab)
+    """A host that has docker, podman, skopeo and curl, and isn't managed by any stack."""
+    return LabHost.start("client", image="client", lab=lab)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ class Deployed:
         headers = {}
         if password is not None:
             headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        connection = self._connect(scheme)
+        connection = self.connect(scheme)
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -80,7 +80,8 @@ class Deployed:
         client.login(USER, self.password)
         return client
 
-    def _connect(self, scheme: str) -> http.client.HTTPConnection:
+    def connect(self, scheme: str) -> http.client.HTTPConnection:
+        """A connection to the proxy, which verifies its certificate."""
         # The name leads to the host through the lab's network alone, so the address is dialled.
         connection = http.client.HTTPConnection(self.fqdn, 443 if scheme == "https" else 80, timeout=HTTP_SECONDS)
         connection.sock = self._tls() if scheme == "https" else self.dial(80)

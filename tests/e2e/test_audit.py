@@ -32,6 +32,8 @@ d 0700 0:0   /var/opt/nginx/etc
 d 0700 0:0   /var/opt/nginx/etc/auth
 f 0600 0:0   /var/opt/nginx/etc/auth/registry.htpasswd
 d 0700 0:0   /var/opt/nginx/etc/conf.d
+f 0600 0:0   /var/opt/nginx/etc/conf.d/access.conf
+f 0600 0:0   /var/opt/nginx/etc/conf.d/accounts.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/log.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/registry.conf
 d 0700 0:0   /var/opt/nginx/etc/start

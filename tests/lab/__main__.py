@@ -152,7 +152,9 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--lab", help="the lab's name (default: one that only this checkout has)")
         if act is start:
             added.add_argument("--host", default="registry", help="the host's name (default: registry)")
-            added.add_argument("--image", choices=["blank", "ready"], default="blank", help="without or with Docker")
+            added.add_argument(
+                "--image", choices=["blank", "ready", "client"], default="blank", help="without or with Docker"
+            )
             added.add_argument("--alias", action="append", default=[], help="one more name, such as the FQDN")
         if act is remove:
             added.add_argument("--cache", action="store_true", help="the built images as well")

@@ -28,10 +28,11 @@ LOAD_MILLISECONDS = 30_000
 
 @contextmanager
 def open_page(
-    url: str, fqdn: str, address: str, *, username: str, password: str, authority: Path | None
+    url: str, fqdn: str, address: str, *, authority: Path | None, username: str | None = None, password: str = ""
 ) -> Iterator[Page]:
     """A page on `url`, where `fqdn` leads to `address` and the certificates of `authority` are trusted.
 
+    Without `username` nobody answers when the page asks for a password.
     `authority` is a PEM file, or None to trust nothing: the visit then fails on a certificate of one's own.
     Raises playwright's Error when the page can't be reached or its certificate isn't trusted.
     """
@@ -45,7 +46,11 @@ def open_page(
             env={**clean_environment(), "HOME": home},
         )
         try:
-            context = browser.new_context(http_credentials={"username": username, "password": password})
+            context = (
+                browser.new_context(http_credentials={"username": username, "password": password})
+                if username
+                else browser.new_context()
+            )
             page = context.new_page()
             page.set_default_timeout(LOAD_MILLISECONDS)
             page.goto(url, wait_until="load")

@@ -22,7 +22,7 @@ from tests.lab.run import LabError, run
 from tests.lab.sysinfo import container_rights, name_servers
 
 BOOT_SECONDS = 90
-HostImage = Literal["blank", "ready"]
+HostImage = Literal["blank", "ready", "client"]
 
 DAEMON_SETTINGS = {
     "registry-mirrors": ["http://hub:5000"],
@@ -53,7 +53,8 @@ class LabHost:
     ) -> "LabHost":
         """Make the host `name` and wait until it has booted and sshd answers.
 
-        `blank` has no Docker yet (its packages are in apt's cache), `ready` has. Other hosts of the lab reach it
+        `blank` has no Docker yet (its packages are in apt's cache), `ready` has, `client` has clients of registries
+        too. Other hosts of the lab reach it
         under its name and its `aliases`. `memory` limits it (`512m`). Raises LabError if the name is taken.
         """
         lab = lab or Lab.open()

@@ -52,6 +52,7 @@ RECIPE_LIST = (
     Recipe("pebble", "BASE", suite="trixie", tools=("pebble", "pebble-challtestsrv")),
     Recipe("host-blank", "BASE", suite="bookworm"),
     Recipe("host-ready", "BLANK", parent="host-blank"),
+    Recipe("host-client", "READY", parent="host-ready"),
 )
 RECIPES_BY_NAME = {recipe.name: recipe for recipe in RECIPE_LIST}
 

@@ -22,5 +22,5 @@ def _programs() -> None:
 
 
 def _images() -> None:
-    images.build_all(["host-blank", "host-ready", "pebble"])
+    images.build_all(["host-blank", "host-ready", "host-client", "pebble"])
     hub_image()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from config.access import Access
 from config.nginx import Nginx
 from config.site import Site
+from config.users import PasswordHash, User
+from rendering.access import access_file, passwords_file
 from rendering.proxy import site_file
 from rendering.rootfs import HostFile
 
@@ -12,11 +17,18 @@ CHAIN, KEY = "/etc/nginx/tls/files/current/fullchain.pem", "/etc/nginx/tls/files
 
 
 def site_of(
-    nginx: Nginx | None = None, site: Site | None = None, *, version: tuple[int, ...] | None = CURRENT
+    nginx: Nginx | None = None,
+    site: Site | None = None,
+    access: Access | None = None,
+    *,
+    version: tuple[int, ...] | None = CURRENT,
 ) -> HostFile:
     """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
+    site = site or Site(fqdn="dr.example.net")
     return site_file(
-        site=site or Site(fqdn="dr.example.net"),
+        site=site,
+        names=[site.fqdn, *site.aliases],
+        access=access or Access(),
         nginx=nginx or Nginx(),
         version=version,
         chain=CHAIN,
@@ -26,6 +38,48 @@ def site_of(
     )
 
 
+def rights_of(access: Access | None = None, users: Sequence[User] = ()) -> list[HostFile]:
+    """The two files beside the site, for some settings."""
+    access, where = access or Access(), {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
+    return [
+        passwords_file(
+            access=access, nginx=Nginx(realm="Ours; {yours} #too"), site=Site(fqdn="dr.example.net"), **where
+        ),
+        access_file(users=users, access=access, **where),
+    ]
+
+
+def user(name: str, **settings: object) -> User:
+    """A user with a hash and some settings, made without the checks, which want the hash itself."""
+    defaults = {"password": None, "scheme": None, "role": "admin", "repositories": None, "pull_only": ()}
+    return User.model_construct(name=name, hash=PasswordHash("apr1"), **{**defaults, **settings})  # type: ignore[arg-type]
+
+
+STRANGE_NAMES = (
+    *('we"ird', "$x", "${y}", "back\\slash", "~tilde", "\\b", "default", "include", "hostnames", "volatile"),
+    *("x{y};", "ümlaut", "'", "*", "*.x", ".x", "a" * 255),
+)
+"""Names of users that mean something to nginx, or to a shell, or are long."""
+
+
+def lines(text: str) -> list[str]:
+    """The directives, without comments and indentation."""
+    stripped = (line.strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+def block(text: str, head: str, occurrence: int = 0) -> list[str]:
+    """The directives directly or deeper inside a block, such as `location /v2/`."""
+    found = lines(text)
+    start = [index for index, line in enumerate(found) if line == head + " {"][occurrence]
+    depth = 0
+    for end in range(start, len(found)):
+        depth += found[end].endswith("{") - (found[end] == "}")
+        if depth == 0:
+            return found[start + 1 : end]
+    raise AssertionError(f"{head} has no end")
+
+
 VARIANTS: dict[str, HostFile] = {
     "defaults": site_of(),
     "modern": site_of(Nginx(tls_profile="modern")),
@@ -33,6 +87,7 @@ VARIANTS: dict[str, HostFile] = {
     "old-docker": site_of(Nginx(refuse_old_docker=True)),
     "old-nginx": site_of(version=OLD),
     "unknown-nginx": site_of(version=None),
+    "anonymous": site_of(access=Access(anonymous_pull=("public/*",))),
     "everything": site_of(
         Nginx(
             tls_profile="modern",
@@ -42,7 +97,8 @@ VARIANTS: dict[str, HostFile] = {
             read_timeout=86400,
             realm="Our images; {yours} #too",
         ),
-        Site(fqdn="images.example.net", http_port=8080, https_port=8443),
+        Site(fqdn="images.example.net", http_port=8080, https_port=8443, aliases=("i.example.net",)),
+        Access(anonymous_pull=("*",), attempts_per_minute=1),
         version=OLD,
     ),
 }

@@ -43,6 +43,14 @@ def test_the_hash_has_the_form_that_nginx_reads(scheme: Scheme, prefix: str, len
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("other", SCHEMES)
+def test_a_user_can_have_a_scheme_of_its_own(scheme: Scheme, other: Scheme) -> None:
+    """Whatever the others have: the hash is that of the same password under that scheme."""
+    own = hash_of(Credential("alice", "geheim", scheme=scheme), Htpasswd(scheme=other), "dr.example.net")
+    assert own == hash_of(Credential("alice", "geheim"), Htpasswd(scheme=scheme), "dr.example.net")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_same_settings_give_the_same_file(scheme: Scheme) -> None:
     """On every run and every machine: no preview shows a change that is none."""
     accounts = [Credential("alice", "geheim"), Credential("bob", "anders")]

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from config.access import Access
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
-from tests.rendering.sites import VARIANTS
+from tests.rendering.sites import STRANGE_NAMES, VARIANTS, rights_of, user
 from tests.unit.config import pki
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 60
+CLOSED, OPEN = Access(), Access(anonymous_pull=("public/*", "*"), attempts_per_minute=6000)
+USERS = [user(name, repositories=(f"team-{index}/*",)) for index, name in enumerate(STRANGE_NAMES)]
 WITH_THE_OLD_FORM = ("old-nginx", "everything")
 
 
@@ -37,18 +40,27 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def _nginx_test(content: str, image: str, tls: Path, directory: Path) -> subprocess.CompletedProcess[str]:
+def _nginx_test(
+    content: str, image: str, tls: Path, directory: Path, access: Access | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What nginx says of a site, with the files beside it for `access`."""
     (directory / "registry.conf").write_text(content)
+    for file in rights_of(access, USERS):
+        (directory / Path(file.path).name).write_text(file.content)
     (directory / "log.conf").write_text(render("/var/opt/nginx/etc/conf.d/log.conf").content)
     volumes = [f"--volume={directory}:/etc/nginx/conf.d:ro", f"--volume={tls}:/etc/nginx/tls:ro"]
     argv = ["run", "--rm", "--network=none", "--entrypoint=nginx", *volumes, image, "-t"]
     return docker(*argv, check=False, timeout=SECONDS)
 
 
+@pytest.mark.parametrize("access", [CLOSED, OPEN], ids=["closed", "open"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_it_accepts(name: str, image: str, tls: Path, tmp_path: Path) -> None:
-    """With every option, and both ways to ask for HTTP/2: the old one is deprecated, but understood."""
-    done = _nginx_test(VARIANTS[name].content, image, tls, tmp_path)
+def test_it_accepts(name: str, access: Access, image: str, tls: Path, tmp_path: Path) -> None:
+    """With every option, and both ways to ask for HTTP/2: the old one is deprecated, but understood.
+
+    A site also goes with the rights of other settings: they change one after the other.
+    """
+    done = _nginx_test(VARIANTS[name].content, image, tls, tmp_path, access)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test is successful" in done.stderr
     warnings = [line for line in done.stderr.splitlines() if "[warn]" in line]

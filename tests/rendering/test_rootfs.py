@@ -21,9 +21,12 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
         "/etc/logrotate.d/docker-opt",
         "/etc/systemd/system/docker-registry-certificate.timer",
         "/etc/systemd/system/docker-registry-gc.timer",
+        "/etc/systemd/system/docker-registry-network.service",
         "/etc/systemd/system/docker-registry-retention.timer",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",
+        "/var/opt/nginx/etc/conf.d/access.conf",
+        "/var/opt/nginx/etc/conf.d/accounts.conf",
         "/var/opt/nginx/etc/conf.d/registry.conf",
     ]
     assert "/var/opt/nginx/etc/start/nginx-start" in PLAIN

@@ -9,34 +9,13 @@ import pytest
 
 from config.nginx import Nginx
 from config.site import Site
-from tests.rendering.sites import CHAIN, KEY, VARIANTS, site_of
-
-HSTS = 'add_header Strict-Transport-Security "max-age=63072000" always;'
-DIRECTIVE, PARAMETER = "http2 on;", "listen 443 ssl http2 default_server;"
-
-
-def _lines(text: str) -> list[str]:
-    """The directives, without comments and indentation."""
-    stripped = (line.strip() for line in text.splitlines())
-    return [line for line in stripped if line and not line.startswith("#")]
-
-
-def _block(text: str, head: str, occurrence: int = 0) -> list[str]:
-    """The directives directly or deeper inside a block, such as `location /v2/`."""
-    lines = _lines(text)
-    start = [index for index, line in enumerate(lines) if line == head + " {"][occurrence]
-    depth = 0
-    for end in range(start, len(lines)):
-        depth += lines[end].endswith("{") - (lines[end] == "}")
-        if depth == 0:
-            return lines[start + 1 : end]
-    raise AssertionError(f"{head} has no end")
-
+from tests.rendering.sites import VARIANTS, block, lines, site_of
 
 DEFAULT = site_of().content
-HTTP, HTTPS = (_block(DEFAULT, "server", number) for number in (0, 1))
-V2 = _block(DEFAULT, "location /v2/")
-UI = _block(DEFAULT, "location /ui/")
+ALL = lines(DEFAULT)
+HTTP, HTTPS, HTTP_BY_ANOTHER_NAME, HTTPS_BY_ANOTHER_NAME = (block(DEFAULT, "server", number) for number in range(4))
+V2, REGISTRY, REFUSED = (block(DEFAULT, f"location {name}") for name in ("/v2/", "@registry", "@refused"))
+UI = block(DEFAULT, "location /ui/")
 
 
 def test_it_lies_in_conf_d() -> None:
@@ -46,202 +25,222 @@ def test_it_lies_in_conf_d() -> None:
 
 def test_http_redirects_everything_to_https() -> None:
     """By 307, which keeps method and body."""
-    assert "listen 80 default_server;" in HTTP
-    assert _block(DEFAULT, "location /", 0) == ["return 307 https://dr.example.net$request_uri;"]
+    assert "listen 80;" in HTTP
+    assert block(DEFAULT, "location /", 0) == ["return 307 https://dr.example.net$request_uri;"]
 
 
 def test_http_serves_the_challenges_of_certificate_authorities() -> None:
-    """From the webroot, before the redirect."""
-    challenge = _block(DEFAULT, "location ^~ /.well-known/acme-challenge/")
-    assert "root /var/www/letsencrypt;" in challenge
+    """From the webroot, before the redirect, and by whatever name they come."""
+    for number in (0, 1):
+        challenge = block(DEFAULT, "location ^~ /.well-known/acme-challenge/", number)
+        assert "root /var/www/letsencrypt;" in challenge
+    assert DEFAULT.count("acme-challenge") == 2
+    assert all("location ^~ /.well-known/acme-challenge/ {" in server for server in (HTTP, HTTP_BY_ANOTHER_NAME))
 
 
-def test_https_serves_the_certificate() -> None:
-    """Chain and key at the paths it is given."""
-    assert f"ssl_certificate {CHAIN};" in HTTPS
-    assert f"ssl_certificate_key {KEY};" in HTTPS
+def test_a_host_of_another_name_is_nobody() -> None:
+    """Nor is an address: 421, but for the container's own health check."""
+    assert "listen 80 default_server;" in HTTP_BY_ANOTHER_NAME
+    assert "listen 443 ssl default_server;" in HTTPS_BY_ANOTHER_NAME
+    assert HTTP_BY_ANOTHER_NAME[-3:] == HTTPS_BY_ANOTHER_NAME[-3:] == ["location / {", "return 421;", "}"]
+    assert [line for line in HTTPS_BY_ANOTHER_NAME if line.startswith("location")] == [
+        "location = /healthz {",
+        "location / {",
+    ]
+
+
+def test_all_names_of_the_settings_are_served() -> None:
+    """By both servers."""
+    site = VARIANTS["everything"].content
+    assert lines(site).count("server_name images.example.net i.example.net;") == 2
 
 
 def test_the_server_does_not_tell_its_version() -> None:
     """To nobody who looks for a vulnerable one."""
-    assert "server_tokens off;" in _lines(DEFAULT)
-
-
-def test_intermediate_is_tls_1_2_and_1_3() -> None:
-    """Mozilla's profile 6.0, AEAD ciphers with forward secrecy only, no DHE and so no DH file."""
-    assert "ssl_protocols TLSv1.2 TLSv1.3;" in HTTPS
-    [ciphers] = [line for line in HTTPS if line.startswith("ssl_ciphers ")]
-    assert ciphers.removeprefix("ssl_ciphers ").rstrip(";").split(":") == [
-        "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "ECDHE-RSA-AES128-GCM-SHA256",
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDHE-RSA-AES256-GCM-SHA384",
-        "ECDHE-ECDSA-CHACHA20-POLY1305",
-        "ECDHE-RSA-CHACHA20-POLY1305",
-    ]
-    assert "ssl_dhparam" not in DEFAULT
-
-
-def test_modern_is_tls_1_3_only() -> None:
-    """Whose ciphers nobody has to choose."""
-    site = VARIANTS["modern"].content
-    assert "ssl_protocols TLSv1.3;" in _lines(site)
-    assert "ssl_ciphers" not in site
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_no_setting_brings_old_tls_back(name: str) -> None:
-    """Neither TLS 1.0 nor 1.1, nor stapling, which Let's Encrypt has ended."""
-    assert not re.search(r"SSLv|TLSv1[ ;]|TLSv1\.1|ssl_stapling", VARIANTS[name].content)
-
-
-def test_tls_sessions_are_kept_by_the_server() -> None:
-    """Small records for a quick first byte, a cache, and no tickets."""
-    wanted = {
-        "ssl_buffer_size 8k;",
-        "ssl_session_cache shared:TLS:10m;",
-        "ssl_session_timeout 1d;",
-        "ssl_session_tickets off;",
-        "ssl_prefer_server_ciphers off;",
-    }
-    assert wanted <= set(HTTPS)
-
-
-@pytest.mark.parametrize(
-    ("version", "directive"),
-    [
-        (None, True),
-        ((1,), False),
-        ((1, 24, 0), False),
-        ((1, 25, 0), False),
-        ((1, 25, 1), True),
-        ((1, 28), True),
-        ((2,), True),
-    ],
-)
-def test_http2_in_the_words_of_the_version(version: tuple[int, ...] | None, directive: bool) -> None:
-    """A directive from nginx 1.25.1, a parameter before; never both."""
-    lines = _lines(site_of(version=version).content)
-    assert (DIRECTIVE in lines) == directive
-    assert (PARAMETER in lines) == (not directive)
+    assert "server_tokens off;" in lines(DEFAULT)
 
 
 def test_a_layer_may_have_any_size() -> None:
     """nginx's own limit is 1 MB."""
-    assert "client_max_body_size 0;" in HTTPS
+    assert HTTPS.index("client_max_body_size 0;") < HTTPS.index("location /v2/ {")
+    assert not any("client_max_body_size" in line for line in [*V2, *REGISTRY, *block(DEFAULT, "location = /account")])
 
 
 def test_nothing_large_is_written_to_disk_in_between() -> None:
     """Neither a push nor a pull."""
-    assert {"proxy_request_buffering off;", "proxy_max_temp_file_size 0;"} <= set(HTTPS)
+    assert {"proxy_request_buffering off;", "proxy_max_temp_file_size 0;"} <= set(REGISTRY)
 
 
 def test_uploads_may_come_in_chunks() -> None:
     """HTTP/1.1 on both sides, the registry's own redirects untouched."""
-    assert {"chunked_transfer_encoding on;", "proxy_http_version 1.1;", "proxy_redirect off;"} <= set(HTTPS)
+    assert "chunked_transfer_encoding on;" in REGISTRY
+    assert {"proxy_http_version 1.1;", "proxy_redirect off;"} <= set(ALL)
 
 
 @pytest.mark.parametrize(("connect", "read"), [(3, 900), (75, 86400)])
 def test_timeouts_are_those_of_the_settings(connect: int, read: int) -> None:
     """3 and 900 seconds by default."""
-    site = _lines(site_of(Nginx(connect_timeout=connect, read_timeout=read)).content)
+    site = lines(site_of(Nginx(connect_timeout=connect, read_timeout=read)).content)
     wanted = {f"proxy_connect_timeout {connect}s;", f"proxy_read_timeout {read}s;", f"proxy_send_timeout {read}s;"}
     assert wanted <= set(site)
-    assert _lines(DEFAULT) == _lines(site_of(Nginx(connect_timeout=3, read_timeout=900)).content)
+    assert lines(DEFAULT) == lines(site_of(Nginx(connect_timeout=3, read_timeout=900)).content)
 
 
 def test_the_registry_asks_for_a_password() -> None:
-    """With the realm of the settings."""
-    assert 'auth_basic "Registry realm";' in V2
-    assert "auth_basic_user_file /run/accounts/registry.htpasswd;" in V2
-    assert 'auth_basic "Our images; {yours} #too";' in _lines(VARIANTS["everything"].content)
+    """Before anything else is decided, and before the registry hears of the request."""
+    assert "auth_request /account;" in V2
+    assert not any(line.startswith(("proxy_pass", "return", "if")) for line in V2)
+    assert "error_page 403 = @refused;" in V2
+    assert "try_files /none @registry;" in V2
+    assert "internal;" in block(DEFAULT, "location = /account")
+
+
+def test_the_password_ends_at_the_proxy() -> None:
+    """The registry and the page need none."""
+    assert "proxy_set_header Authorization '';" in ALL
+    assert [line for line in ALL if line.startswith("proxy_set_header Authorization")] == [
+        "proxy_set_header Authorization '';",
+        "proxy_set_header Authorization $credentials;",
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_refusals_are_the_registry_s_own_kind_of_error(status: int) -> None:
+    """JSON with a code that clients explain, before anything is proxied."""
+    [start] = [index for index, line in enumerate(REGISTRY) if line == f"if ($answer = {status}) {{"]
+    found = re.fullmatch(r"return (\d+) '(.*)';", REGISTRY[start + 1])
+    assert found is not None
+    assert int(found[1]) == status
+    [error] = json.loads(found[2])["errors"]
+    assert error["code"] == {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 405: "UNSUPPORTED"}[status]
+    assert start < REGISTRY.index("proxy_pass http://$registry$registry_uri;")
+    assert "default_type application/json;" in REGISTRY
+
+
+def test_tokens_are_for_anonymous_access_alone() -> None:
+    """Without it, every client sends its password with each request, and there is no such address."""
+    assert "/token" not in DEFAULT
+    assert "location = /token {" in lines(VARIANTS["anonymous"].content)
 
 
 def test_the_registry_learns_who_asks_and_how() -> None:
     """Without X-Forwarded-Proto it would send a client to http:// in the middle of a push."""
     wanted = {
-        "proxy_set_header Host $http_host;",
+        "proxy_set_header Host $host$host_port;",
         "proxy_set_header X-Real-IP $remote_addr;",
-        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+        "proxy_set_header X-Forwarded-For $remote_addr;",
         "proxy_set_header X-Forwarded-Proto $scheme;",
+        # What a client says of itself is not passed on.
+        "proxy_set_header X-Forwarded-Host '';",
+        "proxy_set_header Forwarded '';",
     }
-    assert wanted <= set(HTTPS)
+    assert wanted <= set(ALL)
     # A header set inside a location would cancel all of them there.
-    assert HTTPS.count("proxy_set_header Host $http_host;") == 1
-    assert not any(line.startswith("proxy_set_header") for line in [*V2, *UI])
+    assert not any(line.startswith("proxy_set_header") for line in [*V2, *REGISTRY, *UI])
 
 
 def test_every_answer_tells_the_api_version() -> None:
     """Nginx's own too, and once only where the registry tells it itself."""
-    assert "add_header Docker-Distribution-Api-Version $docker_api_version always;" in V2
-    version = _block(DEFAULT, "map $upstream_http_docker_distribution_api_version $docker_api_version")
+    assert all(
+        "add_header Docker-Distribution-Api-Version $docker_api_version always;" in b for b in (REGISTRY, REFUSED)
+    )
+    version = block(DEFAULT, "map $upstream_http_docker_distribution_api_version $docker_api_version")
     assert version == ["'' 'registry/2.0';"]
 
 
 def test_a_recreated_container_is_found_again() -> None:
     """Names are asked of Docker's resolver, by variables, whose value nginx never keeps for good."""
-    assert any(line.startswith("resolver 127.0.0.11 valid=") for line in HTTPS)
+    assert any(line.startswith("resolver 127.0.0.11 valid=") for line in ALL)
     assert {"set $registry registry:5000;", "set $registry_ui registry-ui:80;"} <= set(HTTPS)
     passes = [line for line in HTTPS if line.startswith("proxy_pass ")]
     assert passes
-    assert set(passes) == {"proxy_pass http://$registry;", "proxy_pass http://$registry_ui;"}
+    assert set(passes) == {
+        "proxy_pass http://$registry$registry_uri;",
+        "proxy_pass http://$registry_ui;",
+        # The server inside, by the name of its group.
+        "proxy_pass http://accounts/;",
+    }
 
 
 def test_writes_are_held_off_by_a_file_and_reads_never() -> None:
     """Whatever the method is called: only those that are known to read are let through."""
-    assert _block(DEFAULT, "map $request_method $hold") == [
+    assert block(DEFAULT, "map $request_method $hold") == [
         "default /run/docker-registry/hold;",
         "GET '';",
         "HEAD '';",
         "OPTIONS '';",
     ]
     held = ["if (-f $hold) {", "rewrite ^ /held last;", "}"]
-    block = _block(DEFAULT, "location /v2/")
-    assert block[block.index(held[0]) :][:3] == held
+    start = REGISTRY.index(held[0])
+    assert REGISTRY[start:][:3] == held
+    assert start < REGISTRY.index("proxy_pass http://$registry$registry_uri;")
 
 
-def test_what_is_held_off_is_told_after_the_password() -> None:
-    """In the registry's own form, with when to try again: what `try_files` finds comes after `auth_basic`."""
-    held = _block(DEFAULT, "location = /held")
-    assert {"internal;", 'auth_basic "Registry realm";', "error_page 503 @held;", "try_files /held =503;"} <= set(held)
-    assert not any(line.startswith("return") for line in held)
-    answer = _block(DEFAULT, "location @held")
-    assert "add_header Retry-After 10 always;" in answer
+def test_what_is_held_off_is_told_to_those_who_may() -> None:
+    """In the registry's own form, with when to try again: password and role are looked at before."""
+    assert not any("held" in line for line in V2)
+    assert REGISTRY.index("if ($answer = 403) {") < REGISTRY.index("rewrite ^ /held last;")
+    answer = block(DEFAULT, "location = /held")
+    assert {"internal;", "add_header Retry-After 10 always;"} <= set(answer)
     [line] = [line for line in answer if line.startswith("return 503 ")]
-    assert json.loads(line.split("'")[1].removesuffix("\\n"))["errors"][0]["code"] == "UNAVAILABLE"
+    assert json.loads(line.split("'")[1])["errors"][0]["code"] == "UNAVAILABLE"
 
 
 def test_old_docker_gets_404_on_request() -> None:
     """An option; by default no client is looked at."""
     assert "$http_user_agent" not in DEFAULT
-    [line] = [line for line in _lines(VARIANTS["old-docker"].content) if "$http_user_agent" in line]
+    [line] = [line for line in lines(VARIANTS["old-docker"].content) if "$http_user_agent" in line]
     pattern = re.compile(line.split('"')[1])
     for agent in ("docker/1.3.0 go/1.2", "docker/1.5.0 go/1.4", "Go 1.1 package http"):
         assert pattern.match(agent), agent
     for agent in ("docker/1.5.0-dev", "docker/1.6.0", "docker/28.0.1 go/1.24", "Go-http-client/2.0", "containerd/2.1"):
         assert not pattern.match(agent), agent
-    assert "return 404;" in _block(VARIANTS["old-docker"].content, "location /v2/")
+    assert "return 404;" in block(VARIANTS["old-docker"].content, "location /v2/")
 
 
 def test_the_page_lies_under_ui() -> None:
     """Its own paths have no /ui/ in front."""
-    assert UI == ["rewrite ^/ui/(.*)$ /$1 break;", "proxy_pass http://$registry_ui;"]
+    assert "rewrite ^/ui/(.*)$ /$1 break;" in UI
+    assert UI[-1] == "proxy_pass http://$registry_ui;"
+
+
+def test_the_page_runs_nothing_but_its_own() -> None:
+    """Scripts from beside it only, in no frame; and no header of its own server contradicts."""
+    [policy] = [line.split('"')[1] for line in UI if "Content-Security-Policy" in line and '"' in line]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["connect-src"] == "'self'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert "add_header X-Content-Type-Options nosniff always;" in UI
+    assert "proxy_hide_header Content-Security-Policy;" in UI
+
+
+def test_what_was_pushed_runs_in_no_browser() -> None:
+    """Though it comes from the page's own address."""
+    for location in (V2, REGISTRY, REFUSED):
+        [policy] = [line for line in location if "Content-Security-Policy" in line]
+        assert "default-src 'none'; frame-ancestors 'none'; sandbox" in policy
+
+
+def test_slow_requests_end() -> None:
+    """A head, or a pause in a body, takes a minute at most; a whole layer takes as long as it takes."""
+    assert {"client_header_timeout 20s;", "client_body_timeout 60s;", "send_timeout 60s;"} <= set(ALL)
 
 
 @pytest.mark.parametrize("path", ["/", "/ui"])
 def test_the_root_leads_to_the_page(path: str) -> None:
     """Without a doubled slash."""
-    assert _block(DEFAULT, f"location = {path}") == ["return 307 https://dr.example.net/ui/;"]
+    assert block(DEFAULT, f"location = {path}") == ["return 307 https://dr.example.net/ui/;"]
 
 
 def test_all_else_is_not_found() -> None:
     """No other path reaches a container."""
-    assert _block(DEFAULT, "location /", 1) == ["return 404;"]
+    assert block(DEFAULT, "location /", 1) == ["return 404;"]
 
 
 def test_health_is_for_the_container_itself() -> None:
     """Without a password, and so from inside only; it reaches the registry."""
-    health = _block(DEFAULT, "location = /healthz")
+    health = block(DEFAULT, "location = /healthz")
     assert health.index("allow 127.0.0.1;") < health.index("deny all;")
     assert "proxy_pass http://$registry;" in health
 
@@ -249,22 +248,13 @@ def test_health_is_for_the_container_itself() -> None:
 def test_redirects_name_another_port() -> None:
     """The port that clients see, where it is not 443; nginx itself listens on its own."""
     site = site_of(site=Site(fqdn="images.example.net", http_port=8080, https_port=8443)).content
-    targets = {line for line in _lines(site) if line.startswith("return 307")}
+    targets = {line for line in lines(site) if line.startswith("return 307")}
     assert targets == {
         "return 307 https://images.example.net:8443$request_uri;",
         "return 307 https://images.example.net:8443/ui/;",
     }
-    listens = [line for line in _lines(site) if line.startswith("listen ")]
-    assert listens == ["listen 80 default_server;", "listen 443 ssl default_server;"]
-
-
-def test_hsts_is_an_option_that_reaches_every_answer() -> None:
-    """A location with headers of its own inherits none: the registry's needs it again."""
-    assert "Strict-Transport-Security" not in DEFAULT
-    site = VARIANTS["hsts"].content
-    assert HSTS in _block(site, "location /v2/")
-    assert _block(site, "server", 1).count(HSTS) == 2
-    assert not any("Strict-Transport" in line for line in _block(site, "server", 0))
+    listens = [line for line in lines(site) if line.startswith("listen ")]
+    assert listens == ["listen 80;", "listen 443 ssl;", "listen 80 default_server;", "listen 443 ssl default_server;"]
 
 
 def test_it_names_the_stack_that_wrote_it() -> None:

@@ -48,12 +48,12 @@ class Assembly:
 
     @cached_property
     def registry(self) -> Registry:
-        args = RegistryArgs(self.settings.registry, self.secrets.registry_http_secret)
+        args = RegistryArgs(self.settings.registry, self.settings.limits, self.secrets.registry_http_secret)
         return Registry("r", args, self.host, self.network, self.volumes, self.images)
 
     @cached_property
     def ui(self) -> RegistryUi:
-        args = RegistryUiArgs(self.settings.ui, self.settings.site)
+        args = RegistryUiArgs(self.settings.ui, self.settings.site, self.settings.limits)
         return RegistryUi("u", args, self.host, self.network, self.volumes, self.images)
 
     @cached_property
@@ -66,8 +66,7 @@ class Assembly:
 
     @cached_property
     def nginx(self) -> Nginx:
-        settings = self.settings
-        args = NginxArgs(settings.nginx, settings.site, self.secrets.user_credentials, settings.htpasswd)
+        args = NginxArgs(self.settings, self.secrets.user_credentials)
         needed = (self.adoption, self.certificate, self.registry, self.ui, self.images)
         return Nginx("p", args, self.host, self.network, *needed)
 

@@ -111,9 +111,22 @@ def test_it_is_found_by_its_name(run: Recording, container: Recorded) -> None:
     assert "network-bridge" in container.depends_on
 
 
-def test_its_memory_and_swap_are_set_together(container: Recorded) -> None:
-    """One without the other is a difference that never ends."""
-    assert ("memory" in container.inputs) == ("memorySwap" in container.inputs)
+LIMITS = {"registry": (2048, 2048), "registry-ui": (256, 256), "nginx": (1024, 256)}
+
+
+def test_its_memory_is_bounded_and_not_swapped(container: Recorded) -> None:
+    """One setting without the other would be a difference that never ends."""
+    memory, _ = LIMITS[container.inputs["name"]]
+    assert container.inputs["memory"] == container.inputs["memorySwap"] == memory
+
+
+def test_its_processes_are_bounded(run: Recording, preview: bool, container: Recorded) -> None:
+    """Once it is there; a new container gets its bound anew."""
+    _, processes = LIMITS[container.inputs["name"]]
+    bound = run[f"{container.name}-processes"]
+    assert container.name in bound.depends_on
+    if not preview:
+        assert f"docker container update --pids-limit {processes} " in bound.inputs["create"]
 
 
 def test_published_ports_are_sorted_and_have_an_address(container: Recorded) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rendering.rootfs import TOOLS
 from tests.unit.assembly import assembled
 from tests.unit.config.stack import Stack
 from tests.unit.recorder import STACK_NAME, Recorded, Recording
@@ -40,3 +41,25 @@ def test_a_replacement_removes_the_old_one_first(preview: bool) -> None:
 def test_its_name_is_its_output(preview: bool) -> None:
     """For those who look at the component."""
     assert _run(preview).registered_outputs["n"] == {"name": "registry"}
+
+
+def test_nobody_sends_straight_into_it(preview: bool) -> None:
+    """The host's rule is there before the network, from each boot on, and goes with the stack."""
+    run = _run(preview, {"network": {"subnet": "100.127.8.0/28"}})
+    unit, guard = run["n-guard-service"], run["n-guard"]
+    assert f"ExecStart={TOOLS}/guard-network 100.127.8.0/28\n" in unit.inputs["stdin"]
+    assert "Before=docker.service\n" in unit.inputs["stdin"]
+    assert "systemctl enable -q docker-registry-network.service" in guard.inputs["create"]
+    assert "systemctl restart docker-registry-network.service" in guard.inputs["create"]
+    assert guard.inputs["delete"] == "systemctl disable -q --now docker-registry-network.service"
+    assert "n-guard-service" in guard.depends_on
+    assert "n-guard" in run["n-bridge"].depends_on
+
+
+def test_another_subnet_is_another_rule(preview: bool) -> None:
+    """The unit starts again when its file has changed."""
+    first, second = (
+        _run(preview, {"network": {"subnet": subnet}})["n-guard"].inputs["create"]
+        for subnet in ("100.127.8.0/28", "100.127.9.0/28")
+    )
+    assert first != second

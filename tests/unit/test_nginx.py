@@ -42,7 +42,7 @@ def test_the_format_of_the_log_is_there_before_the_site_that_uses_it(preview: bo
     assert options["--then"] == RELOAD
     assert path == "/var/opt/nginx/etc/conf.d/log.conf"
     assert "p-log-format" in run["p-site"].depends_on
-    assert run["p-site"].inputs["stdin"].count("access_log /var/log/nginx/access.log audit;") == 2
+    assert run["p-site"].inputs["stdin"].count("access_log /var/log/nginx/access.log audit;") == 4
     assert "log_format audit escape=json" in run["p-log-format"].inputs["stdin"]
 
 
@@ -85,6 +85,21 @@ def test_the_accounts_are_secret_kept_and_reloaded(preview: bool) -> None:
     assert path == "/var/opt/nginx/etc/auth/registry.htpasswd"
 
 
+@pytest.mark.parametrize(("name", "file"), [("p-rights", "access.conf"), ("p-passwords", "accounts.conf")])
+def test_rights_are_tested_and_reloaded_before_the_site(preview: bool, name: str, file: str) -> None:
+    """The site refers to them; they are no secret, so that a reviewer sees who may do what."""
+    run = _nginx(preview, {"users": [{"name": "bob", "hash": APR1, "role": "pull", "repositories": ["team-a/*"]}]})
+    options, path = _options(run, name)
+    assert path == f"/var/opt/nginx/etc/conf.d/{file}"
+    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt {file}"
+    assert options["--then"] == RELOAD
+    assert options["--mode"] == "0600"
+    assert name in run["p-site"].depends_on
+    assert "stdin" not in run[name].secrets
+    if name == "p-rights":
+        assert '"\\\\bob" 1;' in run[name].inputs["stdin"]
+
+
 def test_the_directories_are_root_s_alone(preview: bool) -> None:
     """And made once those of the certificate are there, which are their parents."""
     run = _nginx(preview)
@@ -92,7 +107,7 @@ def test_the_directories_are_root_s_alone(preview: bool) -> None:
     own = [f"0700 root:root /var/opt/nginx/{name}" for name in names]
     assert run["p-directories"].inputs["stdin"].splitlines() == [*own, "0755 root:root /run/docker-registry"]
     assert run["p-directories"].depends_on >= {"c-directories", "c-self-signed"}
-    for file in ("p-accounts", "p-start", "p-log-format", "p-run"):
+    for file in ("p-accounts", "p-start", "p-rights", "p-passwords", "p-log-format", "p-run"):
         assert "p-directories" in run[file].depends_on, file
 
 

@@ -150,6 +150,8 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
             assert "rm -r" not in deletes
         elif command.name == "host-check":
             assert deletes.endswith("rm -f /var/lib/docker-registry/stack")
+        elif command.name == "network-guard":
+            assert deletes.endswith("systemctl disable -q --now docker-registry-network.service")
         elif command.name in TIMERS:
             unit, trace = TIMERS[command.name]
             ended = f"disable -q --now {unit}.timer && systemctl stop {unit}.service && "
@@ -220,6 +222,7 @@ def test_a_preview_of_a_new_stack_shows_all_that_can_be_known(variant: str) -> N
         "registry-container": {"image", "labels"},
         "registry-ui-container": {"image"},
         "nginx-container": {"image"},
+        **{f"{name}-container-processes": {"create"} for name in ("registry", "registry-ui", "nginx")},
         "host-versions": {"create"},
     }
     if variant.startswith("local"):

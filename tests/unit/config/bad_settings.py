@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.unit.config import pki
-from tests.unit.config.stack import APR1, HOST_KEY, PASSWORD
+from tests.unit.config.stack import HOST_KEY, PASSWORD
 
 NAME_EXAMPLE = "for example dr.example.net"
 PATH_EXAMPLE = "for example /var/opt"
 SUBNET_EXAMPLE = "for example 100.127.255.0/24"
-USER_EXAMPLE = "for example alice"
 NO_CONNECTION = "no value, because host.address is local: no connection is made"
 
 
@@ -36,12 +35,6 @@ def bad(concern: str, name: str, value: object, found: str, expected: str, **oth
     for other, settings in others.items():
         changes[other] = {**changes.get(other, {}), **settings} if isinstance(settings, dict) else settings
     return Bad(changes, f"docker-registry:{concern}.{name}", found, expected)
-
-
-def bad_user(user: dict[str, object], name: str, found: str, expected: str, **others: object) -> Bad:
-    """A second user who is refused."""
-    users = [{"name": "alice", "hash": APR1}, user]
-    return Bad({"users": users, **others}, f"docker-registry:users[1].{name}", found, expected)
 
 
 HOST = [
@@ -117,6 +110,9 @@ SITE = [
     bad("site", "httpsPort", 80, "80", "a port other than site.httpPort, for example 443"),
     bad("site", "httpsPort", 443.5, "443.5", "a whole number, without quotes, for example 443"),
     bad("site", "httpPort", 22, "22", "a port other than host.port, on which SSH listens"),
+    Bad({"site": {"aliases": ["*.example.net"]}}, "docker-registry:site.aliases[0]", '"*.example.net"',
+        f"one name, not a wildcard (each name by itself), {NAME_EXAMPLE}"),
+    bad("site", "aliases", "i.example.net", '"i.example.net"', "a list"),
     bad("site", "listenAddress", "eth0", '"eth0"', "an IP address of the host, or 0.0.0.0 for all"),
     bad("site", "listenAddress", "224.0.0.1", '"224.0.0.1"',
         "an address of one host, not of a group; or 0.0.0.0 for all"),
@@ -165,54 +161,6 @@ IMAGES = [
         "text, in quotes where YAML would take it for something else, for example registry:3.1.2"),
 ]  # fmt: skip
 
-USERS = [
-    Bad({"users": ...}, "docker-registry:users", "nothing",
-        "at least one user; set one with pulumi config set --path 'docker-registry:users[0].name' alice and "
-        "pulumi config set --secret --path 'docker-registry:users[0].password'"),
-    Bad({"users": {"alice": "hunter2"}}, "docker-registry:users", "a mapping", "a list"),
-    Bad({"users": "alice:hunter2"}, "docker-registry:users", "[secret]", "a list"),
-    Bad({"users": ["hunter2"]}, "docker-registry:users[0]", "[secret]", "a mapping of settings"),
-    Bad({"users": [{"name": "alice"}]}, "docker-registry:users[0]", "neither of the two",
-        "a password or a hash; set one with pulumi config set --secret --path 'docker-registry:users[N].password'"),
-    bad_user({"hash": APR1}, "name", "nothing",
-             "a value; set it with pulumi config set --path 'docker-registry:users[1].name' alice"),
-    bad_user({"name": "", "hash": APR1}, "name", '""',
-             "a value; set it with pulumi config set --path 'docker-registry:users[1].name' alice"),
-    bad_user({"name": "b:ob", "hash": APR1}, "name", '"b:ob"', f"a name without a colon, {USER_EXAMPLE}"),
-    bad_user({"name": "b ob", "hash": APR1}, "name", '"b ob"',
-             f"a name without spaces and control characters, {USER_EXAMPLE}"),
-    bad_user({"name": "b\u0007ob", "hash": APR1}, "name", '"b\\u0007ob"',
-             f"a name without spaces and control characters, {USER_EXAMPLE}"),
-    bad_user({"name": "#bob", "hash": APR1}, "name", '"#bob"',
-             f"a name that does not begin with #, which would make it a comment, {USER_EXAMPLE}"),
-    bad_user({"name": "é" * 128, "hash": APR1}, "name", f'"{"é" * 80}"…',
-             f"a name of at most 255 bytes in UTF-8, {USER_EXAMPLE}"),
-    bad_user({"name": "alice", "hash": APR1}, "name", "the name of users[0] again", "each name once"),
-    bad_user({"name": "b:ob", "password": PASSWORD}, "name", "[secret]", f"a name without a colon, {USER_EXAMPLE}"),
-    bad_user({"name": "bob", "password": ""}, "password", "[secret]", "a password that is not empty"),
-    bad_user({"name": "bob", "password": "two\nlines"}, "password", "[secret]",
-             "a password without line breaks and control characters"),
-    bad_user({"name": "bob", "password": 12345678}, "password", "[secret]",
-             "text, in quotes where YAML would take it for something else"),
-    bad_user({"name": "bob", "password": "x" * 73}, "password", "[secret]",
-             "a password of at most 72 bytes in UTF-8, because htpasswd.scheme is bcrypt",
-             htpasswd={"scheme": "bcrypt"}),
-    bad_user({"name": "bob", "password": PASSWORD, "hash": APR1}, "hash", "[secret]",
-             "no hash, because this user has a password"),
-    bad_user({"name": "bob", "hash": "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="}, "hash", "[secret]",
-             "a hash made with apr1 ($apr1$…), SHA-512 crypt ($6$…) or bcrypt ($2y$…)"),
-    bad_user({"name": "bob", "hash": APR1[:-1]}, "hash", "[secret]",
-             "a complete apr1 hash, as htpasswd prints it after the colon"),
-    bad_user({"name": "bob", "hash": "$6$salt$short"}, "hash", "[secret]",
-             "a complete sha512 hash, as htpasswd prints it after the colon"),
-    bad_user({"name": "bob", "hash": "$2y$05$abc"}, "hash", "[secret]",
-             "a complete bcrypt hash, as htpasswd prints it after the colon"),
-    bad_user({"name": "bob", "hash": APR1, "role": "admin"}, "role", "an unknown setting", "only name, password, hash"),
-    bad("htpasswd", "scheme", "md5", '"md5"', "apr1, sha512 or bcrypt"),
-    bad("htpasswd", "bcryptCost", 10, "10", "no value, because htpasswd.scheme is apr1"),
-    bad("htpasswd", "bcryptCost", 31, "31", "a whole number from 5 to 12", htpasswd={"scheme": "bcrypt"}),
-]  # fmt: skip
-
 SERVICES = [
     bad("registry", "deleteEnabled", "true", '"true"', "true or false, without quotes"),
     bad("registry", "accessLog", 1, "1", "true or false, without quotes"),
@@ -248,11 +196,11 @@ SERVICES = [
     bad("storage", "warnPercent", 49, "49", "a whole number from 50 to 94"),
     bad("storage", "warnPercent", 95, "95", "a whole number from 50 to 94"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
-        "logs, gc (did you mean site?)"),
+        "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, retention, "
+        "ui, nginx, limits, logs, gc (did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
-        "only host, site, users, storage, network, images, htpasswd, certificate, registry, retention, ui, nginx, "
-        "logs, gc"),
+        "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, retention, "
+        "ui, nginx, limits, logs, gc"),
 ]  # fmt: skip
 
 PLAIN = [
@@ -269,4 +217,4 @@ PLAIN = [
         encrypted=("users",)),
 ]  # fmt: skip
 
-BAD_SETTINGS = [*HOST, *SITE, *STORAGE_AND_NETWORK, *IMAGES, *USERS, *SERVICES, *PLAIN]
+BAD_SETTINGS = [*HOST, *SITE, *STORAGE_AND_NETWORK, *IMAGES, *SERVICES, *PLAIN]

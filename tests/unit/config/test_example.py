@@ -82,7 +82,9 @@ def test_every_setting_is_named_with_its_true_default() -> None:
         "retention.policies.keepDays",
         "retention.policies.drop",
     ]
-    assert stack["users"][0].keys() == {"name", "password", "hash"}
+    assert stack["users"][0].keys() == {
+        *("name", "password", "hash", "scheme", "role", "repositories", "pullOnly"),
+    }
 
 
 def test_editors_find_the_schema() -> None:

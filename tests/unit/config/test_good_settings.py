@@ -30,8 +30,24 @@ def test_defaults() -> None:
             "time_zone": "Etc/UTC",
             "adopt": False,
         },
-        "site": {"fqdn": "dr.example.net", "http_port": 80, "https_port": 443, "listen_address": "0.0.0.0"},
-        "users": [{"name": "alice", "password": "[secret]", "hash": None}],
+        "site": {
+            "fqdn": "dr.example.net",
+            "http_port": 80,
+            "https_port": 443,
+            "listen_address": "0.0.0.0",
+            "aliases": [],
+        },
+        "users": [
+            {
+                "name": "alice",
+                "password": "[secret]",
+                "hash": None,
+                "scheme": None,
+                "role": "admin",
+                "repositories": None,
+                "pull_only": [],
+            }
+        ],
         "storage": {"root": "/var/opt", "driver": "filesystem", "warn_percent": 85},
         "network": {"name": "registry", "subnet": "100.127.255.0/24"},
         "images": {
@@ -42,6 +58,7 @@ def test_defaults() -> None:
             "regbot": "regclient/regbot:v0.11.7",
         },
         "htpasswd": {"scheme": "apr1", "bcrypt_cost": None},
+        "access": {"anonymous_pull": [], "attempts_per_minute": 60},
         "certificate": {
             "mode": "self-signed",
             "chain": None,
@@ -80,6 +97,14 @@ def test_defaults() -> None:
             "read_timeout": 900,
             "realm": "Registry realm",
         },
+        "limits": {
+            "nginx_memory": 1024,
+            "nginx_processes": 256,
+            "registry_memory": 2048,
+            "registry_processes": 2048,
+            "ui_memory": 256,
+            "ui_processes": 256,
+        },
         "logs": {"max_size": "30M", "keep": 5},
         "gc": {
             "enabled": True,
@@ -106,11 +131,22 @@ def test_everything_can_be_set() -> None:
                 "installPackages": False,
                 "timeZone": "Europe/Vienna",
             },
-            "site": {"fqdn": "r.example.org", "httpPort": 8080, "httpsPort": 8443, "listenAddress": "::"},
+            "site": {
+                "fqdn": "r.example.org",
+                "httpPort": 8080,
+                "httpsPort": 8443,
+                "listenAddress": "::",
+                "aliases": ["i.example.org"],
+            },
             "storage": {"root": "/srv/registry", "driver": "filesystem"},
             "network": {"name": "dr", "subnet": "100.127.8.0/28"},
             "images": {"nginx": f"mirror.example.org:5000/nginx:1.28.0@{DIGEST}", "registry": "registry:2"},
-            "users": [{"name": "alice", "password": PASSWORD}, {"name": "bob", "hash": APR1}],
+            "users": [
+                {"name": "alice", "password": PASSWORD, "scheme": "sha512", "role": "push"},
+                {"name": "bob", "hash": APR1, "repositories": ["team-*/app", "b"], "pullOnly": ["*"]},
+            ],
+            "access": {"anonymousPull": ["public/*"], "attemptsPerMinute": 6000},
+            "limits": {"nginxMemory": 128, "uiProcesses": 64},
             "htpasswd": {"scheme": "bcrypt", "bcryptCost": 7},
             "certificate": {"mode": "files", "chain": leaf.pem, "privateKey": leaf.key_pem},
             "registry": {
@@ -145,6 +181,9 @@ def test_everything_can_be_set() -> None:
     assert settings.network.subnet == IPv4Network("100.127.8.0/28")
     assert str(settings.images.nginx) == f"mirror.example.org:5000/nginx:1.28.0@{DIGEST}"
     assert [user.kind for user in settings.users] == ["password", "hash"]
+    assert [user.role for user in settings.users] == ["push", "admin"]
+    assert settings.users[1].repositories == ("team-*/app", "b")
+    assert settings.names == ("r.example.org", "i.example.org")
     assert settings.htpasswd.cost == 7
     assert settings.registry.upload_purging.age == "1h30m"
     assert settings.nginx.hsts
@@ -171,6 +210,9 @@ def test_the_machine_itself_needs_no_connection() -> None:
         {"certificate": {"mode": "files", "chainPath": "/etc/ssl/c.pem", "privateKeyPath": "/etc/ssl/k.pem"}},
         {"users": [{"name": "alice", "password": "x" * 200}]},
         {"users": [{"name": "é" * 127, "password": "x"}]},
+        {"users": [{"name": "alice", "password": "x" * 73, "scheme": "apr1"}], "htpasswd": {"scheme": "bcrypt"}},
+        {"users": [{"name": "alice", "password": "x", "scheme": "bcrypt"}], "htpasswd": {"bcryptCost": 9}},
+        {"access": {"anonymousPull": ["*"]}},
         {"users": [{"name": "alice", "hash": "$2y$05$n6SN1VZ31petdmlVq/leHudtmS6KHxzkori29u6G20WeskzIxiHKS"}]},
         {"ui": {"catalogLimit": 100000}, "images": {"registry": "registry:2.8.1"}},
         {"images": {"registry": "registry:latest", "nginx": f"nginx@{DIGEST}"}},

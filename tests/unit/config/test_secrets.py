@@ -41,10 +41,12 @@ def revealed(loop: asyncio.AbstractEventLoop, output: pulumi.Output[T] | None) -
 
 def test_users(loop: asyncio.AbstractEventLoop) -> None:
     users = [{"name": "alice", "password": PASSWORD}, {"name": "bob", "hash": APR1}]
+    users.append({"name": "ci", "password": PASSWORD, "scheme": "bcrypt", "role": "push"})
     _, secrets = load_stack(with_changes({"users": users}))
     assert revealed(loop, secrets.user_credentials) == [
         Credential("alice", password=PASSWORD),
         Credential("bob", hash=APR1),
+        Credential("ci", password=PASSWORD, scheme="bcrypt"),
     ]
 
 
