@@ -167,7 +167,7 @@ def test_an_image_pushed_while_it_waits_stays(registry: Deployed) -> None:
     pushed(registry.host, {f"{repository.name}:nightly": 60})
     waiting = "until pgrep -f '[f]lock -w' >/dev/null; do sleep 0.2; done"
     # The times are known by then, and a deletion elsewhere has the lock.
-    started = f"systemctl start --no-block {UNIT}.service && timeout 30 sh -c \"{waiting}\" && sleep 1"
+    started = f'systemctl start --no-block {UNIT}.service && timeout 30 sh -c "{waiting}" && sleep 1'
     holding = "systemd-run --quiet --unit test-holds-lock flock /run/docker-registry/lock sleep 60"
     registry.host.run(["sh", "-c", f"{holding} && sleep 1 && {started}"])
     fresh = repository.push(image("of today"), "nightly")

@@ -222,3 +222,14 @@ def test_retention_without_policies_fails(host: DeletionHost) -> None:
     host.path("/etc/docker-registry/retention.lua").unlink()
     assert host.run("registry-retention").code != 0
     assert host.ran == []
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_retention_explains_itself(host: DeletionHost, word: str) -> None:
+    """With its exit codes, and nothing has run."""
+    done = host.run("registry-retention", word)
+    assert done.code == 0
+    assert "registry-retention [--dry-run]" in done.out
+    assert "2 wrong options" in done.out
+    assert "shellcheck" not in done.out
+    assert host.ran == []
