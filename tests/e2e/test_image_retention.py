@@ -158,3 +158,21 @@ def test_mode_dry_run_deletes_nothing_on_schedule(restored: Deployed) -> None:
     assert "pr-1" in repository.tags()
     assert repository.has(one)
     assert restored.host.get_file(RESULT).endswith(", not deleted: dry-run\n")
+
+
+def test_an_image_pushed_while_it_waits_stays(registry: Deployed) -> None:
+    """The time of the tag's push before says nothing about it."""
+    repository = Repository(registry, "retention/thirty-days")
+    repository.push(image("long ago"), "nightly")
+    pushed(registry.host, {f"{repository.name}:nightly": 60})
+    waiting = "until pgrep -f '[f]lock -w' >/dev/null; do sleep 0.2; done"
+    # The times are known by then, and a deletion elsewhere has the lock.
+    started = f'systemctl start --no-block {UNIT}.service && timeout 30 sh -c "{waiting}" && sleep 1'
+    holding = "systemd-run --quiet --unit test-holds-lock flock /run/docker-registry/lock sleep 60"
+    registry.host.run(["sh", "-c", f"{holding} && sleep 1 && {started}"])
+    fresh = repository.push(image("of today"), "nightly")
+    registry.host.run(["systemctl", "stop", "test-holds-lock"])
+    done = registry.host.run(["systemctl", "start", f"{UNIT}.service"], check=False)
+    assert done.returncode == 0
+    assert "nightly" in repository.tags()
+    assert repository.has(fresh)

@@ -154,19 +154,28 @@ def test_a_clean_up_that_does_not_end_is_told_apart(host: DeletionHost) -> None:
 
 
 def test_retention_knows_when_tags_were_pushed(host: DeletionHost) -> None:
-    """By the registry's own record; names that no registry has are nothing to it."""
+    """And what they led to, by the registry's own record; names that no registry has are nothing to it."""
     host.has_tag("team/app", "v1.0", 1700000000.25)
     host.has_tag("a/revisions/index", "index", 5)
     host.has_tag("_layers-not", "t", 6)
+    host.has_tag("team/odd", "_layers", 10)
+    host.has_tag("team/odd", "_uploads", 11)
     host.has_tag("team/my app", "t", 7)
     host.has_tag('x"]] os.exit(0) --', "t", 8)
     host.has_tag("two\nlines", "t", 9)
     assert host.run("registry-retention").code == 0
     times = _script(host).split("pushed = [[\n")[1].split("\n]]")[0]
     assert sorted(times.splitlines()) == [
+        "10.0000000000 team/odd _layers",
+        "11.0000000000 team/odd _uploads",
         "1700000000.2500000000 team/app v1.0",
         "5.0000000000 a/revisions/index index",
         "6.0000000000 _layers-not t",
+        "sha256:0 _layers-not t",
+        "sha256:0 a/revisions/index index",
+        "sha256:0 team/app v1.0",
+        "sha256:0 team/odd _layers",
+        "sha256:0 team/odd _uploads",
     ]
 
 
@@ -212,4 +221,15 @@ def test_retention_without_policies_fails(host: DeletionHost) -> None:
     """Nothing has run."""
     host.path("/etc/docker-registry/retention.lua").unlink()
     assert host.run("registry-retention").code != 0
+    assert host.ran == []
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_retention_explains_itself(host: DeletionHost, word: str) -> None:
+    """With its exit codes, and nothing has run."""
+    done = host.run("registry-retention", word)
+    assert done.code == 0
+    assert "registry-retention [--dry-run]" in done.out
+    assert "2 wrong options" in done.out
+    assert "shellcheck" not in done.out
     assert host.ran == []

@@ -140,6 +140,14 @@ def test_an_unknown_word(host: Host) -> None:
     assert (done.code, done.out, done.err) == (2, "", "registry-status: unknown word --jsno\n")
 
 
+def test_it_explains_itself(host: Host) -> None:
+    """And looks at nothing."""
+    done = host.run("../../bin/registry-status", "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Exit code: 0 all is well" in done.out
+    assert "shellcheck" not in done.out
+
+
 @pytest.mark.parametrize(
     ("found", "state", "level"),
     [

@@ -1,20 +1,35 @@
 -- Applies the policies of retention; registry-retention runs it after delete-images.lua. It reads of `job`
 --   dry        true: say what would go, and delete nothing
 --   retention  the policies, as /etc/docker-registry/retention.lua has them
---   pushed     when each tag was pushed: lines of SECONDS REPOSITORY TAG
+--   pushed     what each tag led to: lines of DIGEST REPOSITORY TAG; and since when: lines of SECONDS REPOSITORY TAG
 --
--- Only what is known is deleted: a tag without a time stays, and a repository that can't be read wholly is left alone.
+-- Only what is known is deleted: a tag without a time stays, or one that leads elsewhere than when its time was read;
+-- and a repository that can't be read wholly is left alone.
 
 local DAY = 86400
 
--- repository → tag → seconds
+-- repository → tag → its digest, and the seconds
 local function times()
     local all = {}
-    for seconds, repository, name in job.pushed:gmatch("(%S+) (%S+) (%S+)\n") do
+    for what, repository, name in job.pushed:gmatch("(%S+) (%S+) (%S+)\n") do
         all[repository] = all[repository] or {}
-        all[repository][name] = tonumber(seconds)
+        all[repository][name] = all[repository][name] or {}
+        if tonumber(what) then
+            all[repository][name].seconds = tonumber(what)
+        else
+            all[repository][name].digest = what
+        end
     end
     return all
+end
+
+-- tag → seconds. A tag that was pushed since its time was read has another, which nobody knows.
+local function still_true(found, pushed)
+    local seconds = {}
+    for name, digest in pairs(found.digests) do
+        if pushed[name] and pushed[name].digest == digest then seconds[name] = pushed[name].seconds end
+    end
+    return seconds
 end
 
 local function first_fit(globs, name)
@@ -74,7 +89,7 @@ run(function()
         local ok, err = pcall(function()
             local found = policy and checked(repository, all[repository])
             if not found then return end
-            local plan = follow(found, expired(found, policy, all[repository], now), {})
+            local plan = follow(found, expired(found, policy, still_true(found, all[repository]), now), {})
             if not next(plan.tags) then return end
             ask_first(found)
             describe(plan, print)
