@@ -12,6 +12,9 @@ from tests.lab.host import LabHost
 TEST_IMAGE = "busybox:1.37.0"
 """A small image that the hub serves."""
 
+CA_FILE = "/root/registry-ca.pem"
+"""On a host: the authorities that crane and regctl trust."""
+
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -25,7 +28,10 @@ class Client:
     def trust(self, authority: str) -> None:
         """Let docker, crane and regctl trust `authority`, a PEM text."""
         self.host.put_file(f"/etc/docker/certs.d/{self.registry}/ca.crt", authority)
-        self.host.put_file("/root/registry-ca.pem", authority)
+        # One file for all registries that this host uses: a second one must not make it forget the first.
+        known = self.host.run(["cat", CA_FILE], check=False).stdout
+        if authority not in known:
+            self.host.put_file(CA_FILE, known + authority)
 
     def login(self, username: str, password: str) -> None:
         """`docker login`, the password by standard input."""
@@ -92,4 +98,4 @@ class Client:
         if self.host.run(["test", "-x", path], check=False).returncode != 0:
             docker("cp", str(gotools.build(name)), f"{self.host.container}:{path}")
         command = shlex.join([path, *argv])
-        return self.host.run(f"SSL_CERT_FILE=/root/registry-ca.pem HOME=/root {command}").stdout.strip()
+        return self.host.run(f"SSL_CERT_FILE={CA_FILE} HOME=/root {command}").stdout.strip()
