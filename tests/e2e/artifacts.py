@@ -105,6 +105,14 @@ class Repository:
             self._expect(201, "PUT", f"manifests/{reference}", artifact.content, headers)
         return artifact
 
+    def tagged(self, artifact: Artifact, tag: str) -> bool:
+        """Give a tag to what is there already; False when the registry wants it tried again, or pushed anew."""
+        status, answer, _ = self._ask(
+            "PUT", f"manifests/{tag}", artifact.content, {"Content-Type": artifact.media_type}
+        )
+        assert status in {201, 400, 503}, answer
+        return status == 201
+
     def tags(self) -> set[str]:
         """Its tags; none when the registry doesn't know it."""
         status, body, _ = self._ask("GET", "tags/list")

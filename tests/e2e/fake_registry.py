@@ -64,7 +64,10 @@ class FakeRegistry:
 
     def drop(self, policies: str, pushed: Sequence[str], dry: bool = False) -> Ran:
         """What registry-retention does."""
-        table = "[[\n" + "\n".join(pushed) + "\n]]"
+        # What each of these tags leads to as its time is read.
+        named = [line.split()[1:] for line in pushed]
+        digests = [f"{self.tags[name][tag]} {name} {tag}" for name, tag in named if tag in self.tags[name]]
+        table = "[[\n" + "\n".join([*digests, *pushed]) + "\n]]"
         retention = f"{{ protected = {{}}, policies = {{ {policies} }} }}"
         job = {"retention": retention, "pushed": table, "dry": str(dry).lower()}
         return self.run(job, "delete-images.lua", "expired-images.lua")

@@ -1,7 +1,9 @@
 """Retention: what the policies keep and drop, for real, with either generation of the registry."""
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -176,3 +178,30 @@ def test_an_image_pushed_while_it_waits_stays(registry: Deployed) -> None:
     assert done.returncode == 0
     assert "nightly" in repository.tags()
     assert repository.has(fresh)
+
+
+def test_a_tag_given_at_the_moment_of_the_deletion_is_not_lost(registry: Deployed) -> None:
+    """Pushes are held off meanwhile: one is refused, or its image stays whole."""
+    repository = Repository(registry, "retention/dropped-at-once")
+    images = [image(f"request {number}") for number in range(12)]
+    for number, one in enumerate(images):
+        repository.push(one, f"pr-{number}")
+    promoted, refused = {}, 0
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(retention, registry)
+        number = 0
+        while not running.done():
+            name, one = f"promoted-{number}", images[number % len(images)]
+            if repository.tagged(one, name):
+                promoted[name] = one
+            else:
+                refused += 1
+            number += 1
+            time.sleep(0.02)
+    assert running.result().returncode == 0, running.result().stderr
+    assert promoted
+    assert refused
+    assert repository.tags() >= promoted.keys()
+    assert all(repository.has(one) for one in promoted.values())
+    assert not any(tag.startswith("pr-") for tag in repository.tags())
+    assert not registry.host.run("ls /run/docker-registry/hold", check=False).stdout

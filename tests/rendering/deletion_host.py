@@ -11,6 +11,23 @@ from tests.rendering.host_tools import Ran
 
 _PLACES = (TOOLS, "/etc/docker-registry", "/var/lib/docker-registry", "/run/docker-registry")
 _SECONDS = 20
+_UPLOADS = 3
+"""hold-writes' exit code when uploads are under way, which is no reason to wait longer."""
+
+_SYSTEMD_RUN = """
+while :; do
+    case $1 in
+        --setenv) export "$2"; shift 2 ;;
+        --property) end=${2#ExecStopPost=-}; shift 2 ;;
+        --unit) shift 2 ;;
+        --*) shift ;;
+        *) break ;;
+    esac
+done
+code=0
+"$@" || code=$?
+eval "$end"
+exit $code"""
 
 
 class DeletionHost:
@@ -29,6 +46,11 @@ class DeletionHost:
         self.path("/etc/docker-registry/retention.lua").write_text("job.retention = { policies = {} }\n")
         self.path("/var/lib/docker-registry/stack").write_text("o/docker-registry/prod\n")
         self._command("id", "echo 0")
+        # A service on the spot, with the end that systemd sees to.
+        self._command("systemd-run", _SYSTEMD_RUN)
+        hold = self.path("/run/docker-registry/hold")
+        tool = self.path(f"{TOOLS}/hold-writes")
+        tool.write_text(f'#!/bin/sh\necho "$1" >{hold}; echo "$1" >>{self.path("/holds")}\nexit {_UPLOADS}\n')
         self._command(
             "docker",
             f'[ "$1" = run ] || exit 0\nprintf "%s\\n" "$@" >{self.path("/words")}\ncat >{self.path("/config.yml")}\n'
@@ -66,6 +88,17 @@ class DeletionHost:
         """The words of `docker run`; none when it wasn't run."""
         words = self.path("/words")
         return words.read_text().splitlines() if words.exists() else []
+
+    @property
+    def holds(self) -> list[str]:
+        """The reasons for which writes were held off, one after the other."""
+        holds = self.path("/holds")
+        return holds.read_text().splitlines() if holds.exists() else []
+
+    @property
+    def held(self) -> bool:
+        """Whether writes are held off."""
+        return self.path("/run/docker-registry/hold").exists()
 
     @property
     def config(self) -> str:

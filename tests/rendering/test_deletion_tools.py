@@ -233,3 +233,35 @@ def test_retention_explains_itself(host: DeletionHost, word: str) -> None:
     assert "2 wrong options" in done.out
     assert "shellcheck" not in done.out
     assert host.ran == []
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_writes_are_held_off_while_images_are_deleted(host: DeletionHost, code: int) -> None:
+    """A tag that gets a manifest as it is deleted would be lost; whatever happens, writes come back."""
+    host.code = code
+    assert host.run(RMI, "--yes", "team/app:a").code == code
+    assert [re.sub(r"\d+", "N", reason) for reason in host.holds] == ["deletion of images, docker-registry-deletion-N"]
+    assert not host.held
+
+
+def test_nobody_waits_for_a_look(host: DeletionHost) -> None:
+    """Nor when retention finds nothing to do."""
+    host.run(RMI, "--dry-run", "team/app:a")
+    host.run("registry-retention", "--dry-run")
+    host.said = "0 tags and 0 manifests of 0 repositories\n"
+    assert host.run("registry-retention").out == host.said
+    assert host.holds == []
+    host.said = "1 tags and 0 manifests of 1 repositories\n"
+    assert host.run("registry-retention").out == host.said
+    assert len(host.holds) == 1
+    assert not host.held
+
+
+def test_the_hold_of_somebody_else_stays(host: DeletionHost) -> None:
+    """A deletion whose turn did not come has not held writes off, and does not let them go on."""
+    hold = host.path("/run/docker-registry/hold")
+    hold.write_text("garbage collection\n")
+    host.path(f"{TOOLS}/hold-writes").write_text("#!/bin/sh\nexit 4\n")
+    assert host.run(RMI, "--yes", "team/app:a").code == 16
+    assert hold.read_text() == "garbage collection\n"
+    assert host.ran == []
