@@ -178,6 +178,7 @@ def test_an_image_pushed_while_it_waits_stays(registry: Deployed) -> None:
     assert done.returncode == 0
     assert "nightly" in repository.tags()
     assert repository.has(fresh)
+    registry.host.run(["docker-repository-rmi", "--yes", f"{repository.name}:nightly"])
 
 
 def test_a_tag_given_at_the_moment_of_the_deletion_is_not_lost(registry: Deployed) -> None:
@@ -205,3 +206,4 @@ def test_a_tag_given_at_the_moment_of_the_deletion_is_not_lost(registry: Deploye
     assert all(repository.has(one) for one in promoted.values())
     assert not any(tag.startswith("pr-") for tag in repository.tags())
     assert not registry.host.run("ls /run/docker-registry/hold", check=False).stdout
+    registry.host.run(["docker-repository-rmi", "--yes", f"{repository.name}:promoted-*"])
