@@ -55,5 +55,7 @@ class Clone:
         return self._run("make", target, *words, check=False, timeout=900)
 
     def _run(self, *argv: str, cwd: Path | None = None, check: bool = True, timeout: float = 60) -> Result:
-        environment = engine().environment
+        # A make that runs the tests is none of the clone's business; its own would say where it goes, on and on.
+        outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+        environment = {name: value for name, value in engine().environment.items() if name not in outer}
         return run(argv, log="clone", cwd=cwd or self.folder, env=environment, check=check, timeout=timeout)
