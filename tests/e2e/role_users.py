@@ -91,6 +91,10 @@ class Api:
         self.connection.request(method, path, body=body, headers=named)
         answer = self.connection.getresponse()
         text = answer.read().decode(errors="replace")
+        if answer.will_close:
+            # nginx ends a connection after a thousand requests; left alone, the next would dial by a name unknown here.
+            self.connection.close()
+            self.connection = self.registry.connect("https")
         return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, text)
 
     @property

@@ -34,7 +34,7 @@ run=$(date +%s)
 for burst in $(seq {bursts}); do
     for guess in $(seq {guesses}); do
         [ "$guess" = 1 ] || echo next
-        printf '%s\\n' 'url = "https://{fqdn}/v2/"' "user = \\"{user}:guess-$run-$burst-$guess\\"" 'output = /dev/null' \\
+        printf '%s\\n' 'url = "https://{fqdn}/v2/"' "user = \\"{user}:$run-$burst-$guess\\"" 'output = /dev/null' \\
             'write-out = "%{{http_code}}\\n"' 'cacert = /root/registry-ca.pem' silent
     done >guesses-$burst
 done
