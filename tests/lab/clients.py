@@ -1,4 +1,4 @@
-"""Registry clients on a lab host: docker, crane and regctl, each with the registry's certificate as its only trust."""
+"""Registry clients on a lab host: docker, crane and regctl, which trust the registries they were shown and no other."""
 
 import json
 import shlex
