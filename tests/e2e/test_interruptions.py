@@ -113,6 +113,8 @@ class Chain:
                     stack.configure(default_config(host, FQDN, PASSWORD) | dict(scenario.change))
                 else:
                     forget_everything(host)
+                    # A scenario before this one may have failed in the midst of its run.
+                    stack.cancel()
                     stack.restore(untouched)
                 _play(scenario, host, stack)
             except BaseException as error:

@@ -5,6 +5,7 @@ import gzip
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -58,9 +59,12 @@ class Told:
 def told(deployed: Deployed, client: Client) -> Told:
     """A push, a pull, and attempts that are refused."""
     before = len(_entries(deployed.host))
-    digest = client.push("audited/app:1.0")
-    client.forget("audited/app:1.0")
-    client.pull("audited/app:1.0")
+    name = f"{client.registry}/audited/app"
+    client.push("audited/app:1.0")
+    # Docker asks for no manifest that it still has from somewhere: what it pulls has to be new to it.
+    client.crane("mutate", "--label", f"audited={uuid.uuid4()}", "--tag", f"{name}:1.1", f"{name}:1.0")
+    digest = client.digest("audited/app:1.1")
+    client.pull("audited/app:1.1")
     deployed.get("/v2/audited/app/manifests/1.0?_state=hidden", user="mallory", password=WRONG)
     deployed.get("/v2/", user=USER, password=WRONG)
     deployed.get("/v2/", user=ODD, password=WRONG)
