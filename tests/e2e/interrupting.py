@@ -153,7 +153,7 @@ def sever(run: Running) -> None:
     """Every SSH session of the host breaks, the master connections of the `ssh` client among them."""
     # The processes of the sessions; the daemon that listens goes on. One may end by itself, or with another.
     found = "ps -eo pid=,args= | awk '$2 ~ /^sshd(-session)?:$/ && $3 != \"/usr/sbin/sshd\" { print $1 }'"
-    run.host.run(f"{found} | while read -r pid; do kill -9 \"$pid\" || [ ! -d \"/proc/$pid\" ]; done")
+    run.host.run(f'{found} | while read -r pid; do kill -9 "$pid" || [ ! -d "/proc/$pid" ]; done')
 
 
 def restart_docker(run: Running) -> None:
