@@ -76,9 +76,15 @@ format: venv ## Put the code into form
 audit: venv ## Print owner and mode of the demo host's files
 	@$(LAB) audit
 
+.bench/.locked: requirements-bench.txt
+	@echo "python: installing the benchmarks' locked packages into .bench"
+	@$(PYTHON) -m venv .bench
+	@.bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.txt
+	@touch $@
+
 .PHONY: bench
-bench: venv ## Time an up without changes against an empty program's
-	@$(LAB) bench
+bench: venv .bench/.locked ## Measure the program beside what one would pick instead, or only some PARTS of that
+	@$(BIN)/python -m bench $(PARTS)
 
 .PHONY: lab-start lab-show lab-stop lab-remove
 lab-start: venv ## Start a lab with a blank host
@@ -110,7 +116,7 @@ snapshot: venv ## Record the example stack's resources, and the diagram, as they
 
 .PHONY: lock
 lock: venv ## Lock the requirements anew (needs uv)
-	@for set in requirements requirements-dev requirements-mutation policies/requirements; do \
+	@for set in requirements requirements-dev requirements-mutation requirements-bench policies/requirements; do \
 		uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 			--no-annotate --no-header $$set.in --output-file $$set.txt; \
 	done

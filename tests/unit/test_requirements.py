@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SETS = ["requirements.txt", "requirements-dev.txt", "requirements-mutation.txt", "policies/requirements.txt"]
+SETS = [
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-mutation.txt",
+    "requirements-bench.txt",
+    "policies/requirements.txt",
+]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -22,7 +28,7 @@ def test_every_package_has_hashes_and_comes_from_the_usual_place(name: str) -> N
     text = (ROOT / name).read_text()
     assert pins(name)
     with_hashes = re.findall(r"^([a-z0-9-]+)==[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE)
-    assert with_hashes == list(pins(name))
+    assert with_hashes == re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)
     assert "://" not in text
 
 
