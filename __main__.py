@@ -55,6 +55,7 @@ nginx = Nginx(
     certificate,
     registry,
     registry_ui,
+    volumes,
     images,
 )
 facts = Facts("facts", FactsArgs(settings), host, certificate)

@@ -16,12 +16,13 @@ from components.images import Images
 from components.network import Network
 from components.registry import Registry
 from components.registry_ui import RegistryUi
+from components.volumes import Volumes
 from config import Settings
 from config.secrets import Credential
 from config.site import Site
 from rendering.access import access_file, passwords_file
 from rendering.htpasswd import accounts_file
-from rendering.proxy import site_file
+from rendering.proxy import FILES, site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
 _RESOURCES = {
@@ -48,7 +49,7 @@ class Nginx(pulumi.ComponentResource):
     """Container `nginx`, its site, the accounts and their rights.
 
     A changed site, certificate, account or right is tested where nginx can test it and then taken up by a reload,
-    which drops no request. Changed ports, image or start script replace the container.
+    which drops no request. Changed ports, image, start script or `fastPath` replace the container.
     """
 
     container: docker.Container
@@ -63,6 +64,7 @@ class Nginx(pulumi.ComponentResource):
         certificate: Certificate,
         registry: Registry,
         registry_ui: RegistryUi,
+        volumes: Volumes,
         images: Images,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -101,7 +103,7 @@ class Nginx(pulumi.ComponentResource):
                 name="nginx",
                 image=images.nginx,
                 command=["/bin/sh", "/etc/nginx/start/nginx-start"],
-                volumes=_volumes(host.root),
+                volumes=[*_volumes(host.root), *_registry_files(args.settings, volumes)],
                 ports=_ports(args.settings.site),
                 tmpfs={
                     "/run": "rw,noexec,nosuid,mode=0755,size=4m",
@@ -160,6 +162,7 @@ class Nginx(pulumi.ComponentResource):
             names=settings.names,
             nginx=settings.nginx,
             access=settings.access,
+            files=FILES if _has_fast_path(settings) else None,
             version=self._image.reference.version,
             chain=certificate.chain,
             key=certificate.key,
@@ -180,6 +183,14 @@ _HEALTHY = (
     "curl -fsk -o /dev/null https://127.0.0.1/healthz "
     "|| wget -q --no-check-certificate -O /dev/null https://127.0.0.1/healthz"
 )
+
+
+def _has_fast_path(settings: Settings) -> bool:
+    return settings.nginx.fast_path and settings.storage.driver == "filesystem"
+
+
+def _registry_files(settings: Settings, volumes: Volumes) -> list[docker.ContainerVolumeArgs]:
+    return [bind(volumes.files, FILES)] if _has_fast_path(settings) else []
 
 
 def _volumes(root: str) -> list[docker.ContainerVolumeArgs]:

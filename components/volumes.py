@@ -26,6 +26,8 @@ class Volumes(pulumi.ComponentResource):
     """
 
     data: docker.Volume
+    files: str
+    """Where the host has the registry's own files, which others than root may read once they are let in."""
     logs: docker.Volume
     ui_logs: docker.Volume
 
@@ -39,9 +41,14 @@ class Volumes(pulumi.ComponentResource):
             "registry-logs": f"{registry}/logs",
             "registry-ui-logs": f"{ui}/logs",
         }
+        self.files = f"{directories['registry-data']}/docker"
         made = host.directories(
             f"{name}-directories",
-            [Directory("0700", "root:root", path) for path in (registry, ui, *directories.values())],
+            [
+                *(Directory("0700", "root:root", path) for path in (registry, ui, *directories.values())),
+                # As the registry would make it; the proxy mounts it, which Docker refuses of nothing.
+                Directory("0755", "root:root", self.files),
+            ],
             pulumi.ResourceOptions(parent=self),
         )
         self._ready = self._prepare(directories, made)

@@ -25,6 +25,11 @@ class Nginx(Concern):
     tls_profile: Literal["intermediate", "modern"] = "intermediate"
     """Mozilla's TLS profile: `intermediate` is TLS 1.2 and 1.3, `modern` is TLS 1.3 only."""
 
+    fast_path: bool = True
+    """Whether nginx itself serves blobs from the registry's files, which it mounts read-only, and remembers
+    manifests by digest in memory. What it can't serve, and all else, the registry does. A change replaces the
+    proxy's container."""
+
     hsts: bool = False
     """Whether browsers are told to use only HTTPS for this name, for two years. They remember it:
     only with a certificate they trust."""

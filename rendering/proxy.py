@@ -9,7 +9,12 @@ from rendering.rootfs import HostFile, render
 
 # https://nginx.org/en/docs/http/ngx_http_v2_module.html: the directive, in place of a parameter of "listen".
 _HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+# https://nginx.org/en/CHANGES: until then, of a header that comes in several lines a variable has the first alone.
+_JOINS_HEADERS_SINCE = (1, 23, 0)
 _HTTPS = 443
+
+FILES = "/var/lib/registry/docker"
+"""Where the proxy's container has the registry's files, if it may read them: as in the registry's own."""
 
 
 def site_file(
@@ -18,6 +23,7 @@ def site_file(
     names: Sequence[str],
     nginx: Nginx,
     access: Access,
+    files: str | None,
     version: tuple[int, ...] | None,
     chain: str,
     key: str,
@@ -26,7 +32,8 @@ def site_file(
 ) -> HostFile:
     """The site for an nginx of `version` (None, as with a bare digest: a current one).
 
-    `names` are all by which the host is known. `chain` and `key` are the certificate's paths inside the container.
+    With `files`, the registry's files inside the container, it serves blobs from there itself. `names` are all by which
+    the host is known. `chain` and `key` are the certificate's paths inside the container.
     """
     return render(
         "/var/opt/nginx/etc/conf.d/registry.conf",
@@ -35,6 +42,8 @@ def site_file(
         names=names,
         nginx=nginx,
         access=access,
+        files=files,
+        remembers_manifests=version is None or version >= _JOINS_HEADERS_SINCE,
         certificate={"chain": chain, "key": key},
         stack=stack,
         port_suffix="" if site.https_port == _HTTPS else f":{site.https_port}",

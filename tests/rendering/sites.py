@@ -9,7 +9,7 @@ from config.nginx import Nginx
 from config.site import Site
 from config.users import PasswordHash, User
 from rendering.access import access_file, passwords_file
-from rendering.proxy import site_file
+from rendering.proxy import FILES, site_file
 from rendering.rootfs import HostFile
 
 CURRENT, OLD = (1, 28, 0), (1, 24, 0)
@@ -22,6 +22,7 @@ def site_of(
     access: Access | None = None,
     *,
     version: tuple[int, ...] | None = CURRENT,
+    files: str | None = FILES,
 ) -> HostFile:
     """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
     site = site or Site(fqdn="dr.example.net")
@@ -30,6 +31,7 @@ def site_of(
         names=[site.fqdn, *site.aliases],
         access=access or Access(),
         nginx=nginx or Nginx(),
+        files=files,
         version=version,
         chain=CHAIN,
         key=KEY,
@@ -88,6 +90,7 @@ VARIANTS: dict[str, HostFile] = {
     "old-nginx": site_of(version=OLD),
     "unknown-nginx": site_of(version=None),
     "anonymous": site_of(access=Access(anonymous_pull=("public/*",))),
+    "no-files": site_of(files=None),
     "everything": site_of(
         Nginx(
             tls_profile="modern",

@@ -87,6 +87,8 @@ def test_hsts_is_an_option_that_reaches_every_answer() -> None:
     with_headers = {line for line in server if line.startswith("location ")}
     for head in {line.removesuffix(" {") for line in with_headers}:
         location = block("\n".join(server), head)
-        assert (HSTS in location) == any(line.startswith("add_header ") for line in location), head
+        # nginx has put it down before it found that the range is none of the blob's.
+        own = head != "location @out_of_range" and any(line.startswith("add_header ") for line in location)
+        assert (HSTS in location) == own, head
     assert server[server.index(HSTS) - 1] == "client_max_body_size 0;"
     assert not any("Strict-Transport" in line for line in block(site, "server", 0))

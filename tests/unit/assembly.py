@@ -67,7 +67,7 @@ class Assembly:
     @cached_property
     def nginx(self) -> Nginx:
         args = NginxArgs(self.settings, self.secrets.user_credentials)
-        needed = (self.adoption, self.certificate, self.registry, self.ui, self.images)
+        needed = (self.adoption, self.certificate, self.registry, self.ui, self.volumes, self.images)
         return Nginx("p", args, self.host, self.network, *needed)
 
 

@@ -148,7 +148,20 @@ def test_it_mounts_the_host_s_directories(preview: bool) -> None:
         "/etc/nginx/tls": "/var/opt/nginx/etc/tls",
         "/var/log/nginx": "/var/opt/nginx/logs",
         "/run/docker-registry": "/run/docker-registry",
+        "/var/lib/registry/docker": "/var/opt/docker-registry/data/docker",
     }
+
+
+def test_without_the_fast_path_it_sees_no_image(preview: bool) -> None:
+    """Neither the mount nor a word of it in the site; with it, the site looks where the mount is."""
+    with_it, without = (_nginx(preview, {"nginx": {"fastPath": fast}}) for fast in (True, False))
+    assert "root /var/lib/registry/docker/registry/v2/blobs/sha256;" in with_it["p-site"].inputs["stdin"]
+    assert "/var/lib/registry" not in without["p-site"].inputs["stdin"]
+    mounts = [
+        {v["containerPath"]: v["readOnly"] for v in run["p-container"].inputs["volumes"]} for run in (with_it, without)
+    ]
+    assert mounts[0].pop("/var/lib/registry/docker") is True
+    assert mounts[0] == mounts[1]
 
 
 def test_it_publishes_the_ports_of_the_settings(preview: bool) -> None:
