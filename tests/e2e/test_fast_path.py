@@ -281,6 +281,21 @@ def test_files_that_are_closed_are_the_registry_s_to_read(pushed: Pushed) -> Non
             host.run(["chmod", "0755", closed])
 
 
+def test_files_that_were_replaced_are_noticed(registry: Deployed) -> None:
+    """Where only the registry was restarted, the proxy has the old ones still: the status says what to do."""
+    host, data = registry.host, STORE.removesuffix("/docker/registry/v2")
+    well = "registry-status --json containers | grep -c outdated"
+    assert host.run(well, check=False).stdout.strip() == "0"
+    host.run(f"cd {data} && mv docker /var/opt/replaced && cp -a /var/opt/replaced docker && docker restart registry")
+    wait_until_healthy(host)
+    told = host.run(["registry-status", "containers"], check=False)
+    assert told.returncode == 1
+    assert "container nginx: outdated; " in told.stdout and "docker restart nginx" in told.stdout
+    host.run("docker restart nginx && rm -r /var/opt/replaced")
+    wait_until_healthy(host)
+    assert host.run(["registry-status", "containers"]).returncode == 0
+
+
 def test_it_can_be_turned_off(registry: Deployed) -> None:
     """Then the proxy has no way to the images, and all that it serves is the registry's."""
     mounts = ["docker", "inspect", "--format", "{{range .Mounts}}{{.Source}}\n{{end}}", "nginx"]

@@ -26,6 +26,7 @@ case "$1" in
     ps) cat {root}/docker-ps ;;
     image) for id; do case $id in sha256:aa*) echo "$id|nginx:1.28.0 other:2 " ;; sha256:*) echo "$id|" ;; esac; done ;;
     network) cat {root}/docker-network ;;
+    container) cat "{root}/process-$5" ;;
 esac
 """
 _SYSTEMCTL = """
@@ -46,6 +47,8 @@ class Host(CertificateHost):
             self.path(place).mkdir(parents=True, exist_ok=True)
         tool = self.path(f"{TOOLS}/status-timers")
         tool.write_text(tool.read_text().replace(UNITS, str(self.path(UNITS))))
+        tool = self.path(f"{TOOLS}/status-containers")
+        tool.write_text(tool.read_text().replace('"/proc/', f'"{self.path("/proc")}/'))
         self.path("/var/lib/docker-registry/stack").write_text("a/b/c\n")
         self.command("docker", _DOCKER.format(root=root))
         self.command("systemctl", _SYSTEMCTL.format(root=root))
@@ -62,6 +65,15 @@ class Host(CertificateHost):
         ids = dict(zip(CONTAINERS, ("sha256:aa", "sha256:bb", "example.net/ui:2"), strict=True))
         lines = [f"{name}|{pair[0]}|{pair[1]}|{ids[name]}\n" for name, pair in found.items() if pair]
         self.path("/docker-ps").write_text("".join(lines))
+
+    def files(self, name: str, directory: str) -> None:
+        """Which directory a running container has for the registry's files."""
+        self.path(f"/process-{name}").write_text(f"{directory}-{name} a/b/c\n")
+        seen = self.path(f"/proc/{directory}-{name}/root/var/lib/registry")
+        seen.mkdir(parents=True)
+        target = self.path(f"/{directory}")
+        target.mkdir(exist_ok=True)
+        (seen / "docker").symlink_to(target)
 
     def network(self, subnet: str | None) -> None:
         """The network's subnet; None where there is none."""
@@ -172,6 +184,20 @@ def test_a_container_that_is_not_well(
     }
     assert len(status["problems"]) == 1
     assert status["problems"][0].startswith(f"container {name}: {state}; {found[1] if found else 'there is no'}")
+
+
+@pytest.mark.parametrize("place", ["", "the same", "another"])
+def test_a_proxy_that_has_other_files_than_the_registry(host: Host, place: str) -> None:
+    """As after somebody has mounted a larger disk and restarted only the registry; without its own way, it has none."""
+    if place:
+        host.files("registry", "the same")
+        host.files("nginx", place)
+    code, found = host.all("containers")
+    assert code == (place == "another")
+    assert found["containers"][0]["state"] == ("outdated" if place == "another" else "ok")
+    if place == "another":
+        assert found["problems"][0].startswith("container nginx: outdated; ")
+        assert "docker restart nginx" in found["problems"][0]
 
 
 def test_docker_does_not_answer(host: Host) -> None:
