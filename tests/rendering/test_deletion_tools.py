@@ -47,7 +47,7 @@ def test_the_scripts_arrive_whole_and_in_order(host: DeletionHost) -> None:
     assert parts[0].splitlines()[0] + rest == "".join(parts)
     assert re.sub(r"\s+", " ", job) == (
         'job = { registry = "registry:5000", dry = false, all_tags = false, shown = nil, '
-        'requests = { "team/app:a", "team/*:pr-?", } } '
+        'requests = { "team/app:a", "team/*:pr-?", } } job.store = true '
     )
 
 

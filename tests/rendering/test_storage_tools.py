@@ -2,60 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.rendering.host_tools import FakeHost, Ran
-
-
-class Storage:
-    """A storage as Distribution lays it out."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "repositories").mkdir(parents=True)
-
-    def blob(self, document: object, *, pretty: bool = False) -> str:
-        """Content; its digest."""
-        text = json.dumps(document, indent=3 if pretty else None)
-        name = hashlib.sha256(text.encode()).hexdigest()
-        self._write(f"blobs/sha256/{name[:2]}/{name}/data", text)
-        return f"sha256:{name}"
-
-    def manifest(self, repository: str, document: object, tag: str = "", *, pretty: bool = False) -> str:
-        """A manifest in a repository, under a tag perhaps; its digest."""
-        digest = self.blob(document, pretty=pretty)
-        self.link(f"{repository}/_manifests/revisions/{digest.replace(':', '/')}", digest)
-        if tag:
-            self.link(f"{repository}/_manifests/tags/{tag}/current", digest)
-        return digest
-
-    def link(self, path: str, digest: str) -> None:
-        """A link of a repository."""
-        self._write(f"repositories/{path}/link", digest)
-
-    def upload(self, repository: str) -> None:
-        """An upload that has begun."""
-        self._write(f"repositories/{repository}/_uploads/1-2-3/startedat", "now")
-
-    def remove(self, digest: str) -> None:
-        """Content that was collected."""
-        name = digest.removeprefix("sha256:")
-        (self.root / f"blobs/sha256/{name[:2]}/{name}/data").unlink()
-
-    def repositories(self) -> list[str]:
-        """All directories of repositories, and those that lead there."""
-        top = self.root / "repositories"
-        paths = [str(path.relative_to(top)) for path in top.rglob("*") if path.is_dir()]
-        return sorted(path for path in paths if "/_" not in path)
-
-    def _write(self, path: str, content: str) -> None:
-        file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+from tests.rendering.storage import Storage
 
 
 def _image(*layers: str, config: str = "sha256:" + "0" * 64, **more: object) -> dict[str, object]:
@@ -177,6 +129,27 @@ def test_what_is_only_mentioned_is_not_used(host: FakeHost, storage: Storage) ->
     for pretty in (False, True):
         storage.manifest("one", _image(layer, subject=subject, annotations={"base.digest": gone}), "sig", pretty=pretty)
     assert _still_used(host, storage, gone, layer) == [layer]
+
+
+@pytest.mark.parametrize("brace", ["{", "}", "} {", "{}"])
+def test_a_brace_in_a_text_hides_no_reference(host: FakeHost, storage: Storage, brace: str) -> None:
+    """Neither before nor behind a subject, whose end is where it says."""
+    subject = {"note": brace, "annotations": {"a": brace}, "digest": "sha256:" + "4" * 64}
+    layers = [storage.blob({"layer": number}) for number in range(2)]
+    child = storage.manifest("one", _image(layers[0], Subject=subject))
+    index = {"subject": subject, **_index(child), "layers": [{"Digest": layers[1]}]}
+    storage.manifest("one", index, "1.0")
+    assert _still_used(host, storage, child, *layers) == sorted([child, *layers])
+
+
+def test_what_can_t_be_read_fails(host: FakeHost, storage: Storage) -> None:
+    """Nobody knows what it needs."""
+    storage.manifest("one", _image(), "1.0")
+    (storage.root / "repositories/one/_manifests/tags/1.0/current/link").write_text("")
+    (host.root / "notes").mkdir()
+    done = host.run("still-used", str(storage.root), str(host.root / "notes"))
+    assert done.code == 1
+    assert "one/_manifests/tags/1.0/current/link can't be read" in done.err
 
 
 def test_a_manifest_that_is_missing_is_passed_over(host: FakeHost, storage: Storage) -> None:

@@ -1,6 +1,9 @@
 -- Reads repositories, works out what a deletion entails, and deletes. regbot (https://regclient.org) runs this text, and
 -- supplies `tag`, `manifest` and `repo`; a table `job` stands before it, and after it what decides which tags go:
--- requested-images.lua or expired-images.lua. Of `job`, this part reads `registry`, which is HOST or HOST:PORT.
+-- requested-images.lua or expired-images.lua. Of `job`, this part reads
+--   registry  HOST or HOST:PORT
+--   store     true: on the registry's own host, while writes are held off. What goes is not deleted here but told, to
+--             remove-images: the registry itself looks through all tags for each manifest that it deletes.
 --
 -- The rule behind all of it: a manifest that a kept tag leads to, itself or through an index, is never deleted.
 
@@ -16,6 +19,10 @@ local BY_STATUS = {
 local FINAL = { UNSUPPORTED = true, UNAUTHORIZED = true, DENIED = true, UNAVAILABLE = true, UNREACHABLE = true }
 -- The tags by which artifacts are attached to a digest, where the registry itself knows no referrers.
 local ATTACHED = { [""] = true, [".sig"] = true, [".att"] = true, [".sbom"] = true }
+-- Manifests that contain no others.
+local PLAIN = {
+    ["application/vnd.oci.image.manifest.v1+json"] = true, ["application/vnd.docker.distribution.manifest.v2+json"] = true,
+}
 -- How many deletions may pass until it is asked again what the tags lead to.
 local STEPS_PER_READING = 20
 
@@ -69,12 +76,18 @@ local function catalog()
     return all
 end
 
-local function digest_of(reference) return manifest.descriptor(manifest.head(at(reference))).digest end
+local function descriptor_of(reference) return manifest.descriptor(manifest.head(at(reference))) end
+
+local function digest_of(reference) return descriptor_of(reference).digest end
 
 -- Notes what an index contains, and what the indexes in it contain.
-local function visit(found, digest)
+local function visit(found, digest, kind)
     if found.children[digest] then return end
     local children = {}
+    if PLAIN[kind] then
+        found.children[digest] = children
+        return
+    end
     for _, child in ipairs(manifest.getList(at(found.name .. "@" .. digest)).manifests or {}) do
         visit(found, child.digest)
         children[#children + 1] = child.digest
@@ -90,9 +103,9 @@ local function read(repository)
     local found = { name = repository, digests = {}, children = {}, broken = {} }
     for _, name in ipairs(tags) do
         local ok, err = pcall(function()
-            local digest = digest_of(repository .. ":" .. name)
-            visit(found, digest)
-            found.digests[name] = digest
+            local descriptor = descriptor_of(repository .. ":" .. name)
+            visit(found, descriptor.digest, descriptor.mediaType)
+            found.digests[name] = descriptor.digest
         end)
         if not ok then
             local why = reason(err)
@@ -161,17 +174,23 @@ local function follow(found, tags, digests)
     return plan
 end
 
--- Which kept tags lead to a digest, in words; and whether one does so through an index.
+-- Which kept tags lead to a digest, in words; and whether one does so through an index. All digests are looked up at
+-- once: a look through all tags for each of them would take too long where there are many of both.
 local function users(plan, digest)
-    local list, index = {}, false
-    for _, name in ipairs(sorted(plan.found.digests)) do
-        local root = plan.found.digests[name]
-        if not plan.tags[name] and reach(plan.found, { root })[digest] then
-            list[#list + 1] = (root == digest and "" or "the index ") .. plan.found.name .. ":" .. name
-            index = index or root ~= digest
+    if not plan.users then
+        plan.users = {}
+        for _, name in ipairs(sorted(plan.found.digests)) do
+            local root = plan.found.digests[name]
+            for used in pairs(plan.tags[name] and {} or reach(plan.found, { root })) do
+                local its = plan.users[used] or { names = {}, index = false }
+                its.names[#its.names + 1] = (root == used and "" or "the index ") .. plan.found.name .. ":" .. name
+                its.index = its.index or root ~= used
+                plan.users[used] = its
+            end
         end
     end
-    return table.concat(list, ", "), index
+    local its = plan.users[digest] or { names = {}, index = false }
+    return table.concat(its.names, ", "), its.index
 end
 
 local function describe(plan, say)
@@ -256,8 +275,44 @@ local function gone_already(ok, err)
     if why.code ~= "MANIFEST_UNKNOWN" then error(why, 0) end
 end
 
+-- Tells remove-images, in lines that begin with a tab, what of a repository stays and what goes, in order.
+local function tell(plan)
+    local repository, tags_of, told = plan.found.name, {}, {}
+    local function line(...) print("\t" .. table.concat({ ... }, " ")) end
+    local function tag_line(name)
+        if not told[name] then line("tag", repository, name, plan.found.digests[name] or "-") end
+        told[name] = true
+    end
+    for name, digest in pairs(plan.found.digests) do
+        if not plan.tags[name] then line("keep", repository, name, digest) end
+    end
+    for _, name in ipairs(plan.order) do
+        local digest = plan.found.digests[name]
+        if digest and plan.gone[digest] then
+            tags_of[digest] = tags_of[digest] or {}
+            table.insert(tags_of[digest], name)
+        end
+    end
+    for _, step in ipairs(steps_of(plan)) do
+        if step.tag then
+            tag_line(step.tag)
+        else
+            for _, name in ipairs(tags_of[step.digest] or {}) do tag_line(name) end
+            line("manifest", repository, step.digest)
+        end
+    end
+    line("done", repository)
+end
+
+-- Says the last word; where the deletion is yet to come, it is remove-images that says it.
+local function conclude(text) print((job.store and "\tend " or "") .. text) end
+
 -- Deletes. Says what was kept because it changed meanwhile, and returns how much that was.
 local function carry_out(plan)
+    if job.store then
+        tell(plan)
+        return 0
+    end
     local repository, used, changed = plan.found.name, nil, 0
     local function kept(what, why)
         print(("keep   %s%s (%s)"):format(repository, what, why))

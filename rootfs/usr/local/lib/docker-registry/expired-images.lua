@@ -106,6 +106,6 @@ run(function()
         end
     end
     if total.changed > 0 then print(("%d of these changed meanwhile, and were kept"):format(total.changed)) end
-    print(("%d tags and %d manifests of %d repositories"):format(total.tags, total.manifests, total.repositories))
+    conclude(("%d tags and %d manifests of %d repositories"):format(total.tags, total.manifests, total.repositories))
     if skipped > 0 then fail("UNREADABLE", ("%d repositories are not done"):format(skipped)) end
 end)

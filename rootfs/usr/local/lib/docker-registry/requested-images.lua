@@ -4,19 +4,19 @@
 --   all_tags  true: a digest takes the tags along that it has
 --   shown     the plan that was agreed to; when another one follows by now, nothing is deleted
 
-local plans, refusals = {}, {}
+local plans, plan_of, refusals = {}, {}, {}
 
 local function refuse(code, text) refusals[#refusals + 1] = { code = code, text = text } end
 
 -- The wishes of one repository: tags with why they go, digests, and what was read of it.
 local function wishes_of(repository)
-    for _, wishes in ipairs(plans) do
-        if wishes.found.name == repository then return wishes end
+    if not plan_of[repository] then
+        local found = read(repository)
+        if not found then return nil end
+        plan_of[repository] = { found = found, tags = {}, digests = {} }
+        plans[#plans + 1] = plan_of[repository]
     end
-    local found = read(repository)
-    if not found then return nil end
-    plans[#plans + 1] = { found = found, tags = {}, digests = {} }
-    return plans[#plans]
+    return plan_of[repository]
 end
 
 local function is_glob(text) return text:find("[*?]") ~= nil end
@@ -125,5 +125,5 @@ run(function()
     local changed = 0
     for _, wishes in ipairs(plans) do changed = changed + carry_out(wishes.plan) end
     if changed > 0 then fail("CHANGED", "what changed meanwhile was kept; the rest was deleted") end
-    print("deleted")
+    conclude("deleted")
 end)
