@@ -16,7 +16,9 @@ LITTER = 3000
 
 POINT_SECONDS = 60
 
-_COLLECTOR = "pgrep -of '^registry garbage-collect {option}'"
+_LOOKING = "^/bin/sh /usr/local/lib/docker-registry/collect-garbage"
+_COLLECTING = "^registry garbage-collect /etc"
+_LOOKED = f"/run/{UNIT}/looked"
 _LITTER_LEFT = f"ls {STORAGE}/blobs/sha256/*/ | grep -c '^[0-9a-f]\\{{64\\}}$'"
 
 Act = Callable[[LabHost], None]
@@ -51,18 +53,18 @@ class Point:
             push.finish()
             return
         # Stopped from the host itself, and within its first milliseconds: over `docker exec` it would be too late.
-        option = "--dry-run" if self.name == "plan" else "--delete-untagged"
-        begun = "true" if self.name == "plan" else f'test "$({_LITTER_LEFT})" -lt "$all"'
+        process = _LOOKING if self.name == "plan" else _COLLECTING
+        begun = f"test -e {_LOOKED}" if self.name == "plan" else f'test "$({_LITTER_LEFT})" -lt "$all"'
         catch = (
             f"all=$({_LITTER_LEFT}); systemctl start --no-block {UNIT}; "
-            f"until pid=$({_COLLECTOR.format(option=option)}); do sleep 0.01; done; "
+            f"until pid=$(pgrep -of '{process}'); do sleep 0.01; done; "
             f'until {begun}; do :; done; kill -STOP "$pid"; {_LITTER_LEFT}'
         )
         left = int(host.run(f"timeout {POINT_SECONDS} sh -c '{_quoted(catch)}'", timeout=POINT_SECONDS + 10).stdout)
         assert self.name == "plan" or left > 0, "the sweep was over before it could be stopped"
         assert held(host) == (self.name == "sweep")
         yield
-        host.run("pgrep -f '^registry garbage-collect' | xargs -r kill -CONT", check=False)
+        host.run(f"pgrep -f '{process}' | xargs -r kill -CONT", check=False)
 
 
 def _quoted(script: str) -> str:

@@ -148,7 +148,7 @@ def test_an_index_keeps_what_another_repository_has_lost(deployed: Deployed, kep
 
     run = clean_up(deployed.host)
     assert run.code == 0
-    assert "untagged manifests stay this time" in run.said
+    assert "untagged" not in run.said
     assert api.pull("clean/b-promoted", "1.0") == whole
     kept.check()
     forget(deployed, "clean/a-promoted", "clean/b-promoted")
