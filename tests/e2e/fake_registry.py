@@ -56,10 +56,10 @@ class FakeRegistry:
         argv = [str(gotools.build("regbot")), "--verbosity", "error", "once", "--config", "-"]
         return subprocess.run(argv, input=config, text=True, capture_output=True, timeout=SECONDS, check=False)
 
-    def remove(self, *images: str, dry: bool = False) -> Ran:
-        """What docker-repository-rmi does."""
+    def remove(self, *images: str, dry: bool = False, store: bool = False) -> Ran:
+        """What docker-repository-rmi does; with `store` on the registry's own host."""
         requests = "{ " + ", ".join(f'"{image}"' for image in images) + " }"
-        job = {"requests": requests, "dry": str(dry).lower(), "all_tags": "false"}
+        job = {"requests": requests, "dry": str(dry).lower(), "all_tags": "false", "store": str(store).lower()}
         return self.run(job, "delete-images.lua", "requested-images.lua")
 
     def drop(self, policies: str, pushed: Sequence[str], dry: bool = False) -> Ran:

@@ -107,6 +107,43 @@ def test_a_manifest_that_gets_a_tag_meanwhile_is_kept(registry: FakeRegistry) ->
     assert TWO.digest in registry.manifests["team/app"]
 
 
+def test_on_the_host_what_goes_is_told_in_a_safe_order(registry: FakeRegistry) -> None:
+    """A tag before its manifest, an index before its parts; the registry deletes nothing itself."""
+    part = image("part")
+    multi = registry.push("team/app", index(part, ONE), "multi", "latest")
+    done = registry.remove("team/app:*", store=True)
+    assert done.returncode == 0, done.stderr
+    told = [line[1:].split() for line in done.stdout.splitlines() if line.startswith("\t")]
+    assert [words[0] for words in told[-2:]] == ["done", "end"]
+    place = {tuple(words[:1] + words[2:3]): number for number, words in enumerate(told)}
+    assert place["manifest", multi.digest] < place["manifest", part.digest]
+    for tag, digest in registry.tags["team/app"].items():
+        assert place["tag", tag] < place["manifest", digest]
+    assert set(registry.tags["team/app"]) == {"a", "b", "c", "multi", "latest"}
+
+    registry.requests.clear()
+    done = registry.remove("team/app:a", "team/app:c", store=True)
+    told = [line[1:].split() for line in done.stdout.splitlines() if line.startswith("\t")]
+    assert [words for words in told if words[0] not in {"keep", "tag"}] == [
+        ["manifest", "team/app", TWO.digest],
+        ["done", "team/app"],
+        ["end", "deleted"],
+    ]
+    assert {words[2] for words in told if words[0] == "keep"} == {"b", "multi", "latest"}
+
+
+def test_on_the_host_each_tag_costs_the_same_number_of_requests(registry: FakeRegistry) -> None:
+    """However many there are."""
+    asked = {}
+    for many in (20, 200):
+        for number in range(many):
+            registry.push(f"of-{many}", image(f"number {number}"), f"t{number}")
+        registry.requests.clear()
+        assert registry.remove(f"of-{many}:*", store=True).returncode == 0
+        asked[many] = len(registry.requests)
+    assert asked[200] - asked[20] == 180, asked
+
+
 def test_retention_keeps_a_tag_without_a_time(registry: FakeRegistry) -> None:
     """It was pushed after the times were read."""
     assert registry.drop(KEEP_ONE, ["5 team/app a", "6 team/app c"]).returncode == 0

@@ -142,7 +142,7 @@ def test_a_repository_that_can_t_be_read_is_left_alone(registry: Deployed) -> No
         registry.host.run(["mv", "/root/lost-revision", revision])
     registry.host.run(["systemctl", "start", f"{UNIT}.service"])
     assert broken.tags() == {"newer"}
-    assert re.fullmatch(r"ok \S+ 1 tags and 3 manifests of 1 repositories\n", registry.host.get_file(RESULT))
+    assert re.fullmatch(r"ok \S+ 1 tag and 3 manifests of 1 repository\n", registry.host.get_file(RESULT))
 
 
 def test_mode_dry_run_deletes_nothing_on_schedule(restored: Deployed) -> None:

@@ -205,16 +205,16 @@ def test_retention_leaves_its_result(host: DeletionHost) -> None:
     host.run("registry-retention")
     assert not result.exists()
     host.facts("on")
-    host.said = "delete a:b\n1 tags and 1 manifests of 1 repositories\n"
+    host.said = "delete a:b\n1 tag and 1 manifest of 1 repository\n"
     host.run("registry-retention")
-    assert re.fullmatch(r"ok \S+ 1 tags and 1 manifests of 1 repositories\n", result.read_text())
+    assert re.fullmatch(r"ok \S+ 1 tag and 1 manifest of 1 repository\n", result.read_text())
     host.code = 14
     assert host.run("registry-retention").code == 14
     assert re.fullmatch(r"failed \S+ exit code 14\n", result.read_text())
     host.code = 0
     host.facts("dry-run")
     host.run("registry-retention")
-    assert result.read_text().endswith(" repositories, not deleted: dry-run\n")
+    assert result.read_text().endswith(" repository, not deleted: dry-run\n")
 
 
 def test_retention_without_policies_fails(host: DeletionHost) -> None:
@@ -251,7 +251,7 @@ def test_nobody_waits_for_a_look(host: DeletionHost) -> None:
     host.said = "0 tags and 0 manifests of 0 repositories\n"
     assert host.run("registry-retention").out == host.said
     assert host.holds == []
-    host.said = "1 tags and 0 manifests of 1 repositories\n"
+    host.said = "1 tag and 0 manifests of 1 repository\n"
     assert host.run("registry-retention").out == host.said
     assert len(host.holds) == 1
     assert not host.held

@@ -50,6 +50,9 @@ local function sorted(set)
     return list
 end
 
+-- A number of things in words.
+local function count(number, one, many) return ("%d %s"):format(number, number == 1 and one or many or one .. "s") end
+
 -- Whether a glob fits a name: * and ? stay within one part of a path, ** does not.
 local function fits(glob, name)
     local pattern = glob:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*%*", "\1"):gsub("%*", "[^/]*")

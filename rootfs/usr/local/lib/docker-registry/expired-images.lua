@@ -106,6 +106,8 @@ run(function()
         end
     end
     if total.changed > 0 then print(("%d of these changed meanwhile, and were kept"):format(total.changed)) end
-    conclude(("%d tags and %d manifests of %d repositories"):format(total.tags, total.manifests, total.repositories))
-    if skipped > 0 then fail("UNREADABLE", ("%d repositories are not done"):format(skipped)) end
+    conclude(("%s and %s of %s"):format(
+        count(total.tags, "tag"), count(total.manifests, "manifest"), count(total.repositories, "repository", "repositories")
+    ))
+    if skipped > 0 then fail("UNREADABLE", ("not done: %s"):format(count(skipped, "repository", "repositories"))) end
 end)
