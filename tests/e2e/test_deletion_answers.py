@@ -80,6 +80,14 @@ def test_a_refused_deletion_of_a_tag_that_can_t_be_read_changes_nothing(registry
     assert registry.writes() == []
 
 
+def test_a_tag_that_the_registry_can_t_delete_is_told(registry: FakeRegistry) -> None:
+    """Its manifest is missing, and so is the way by which older registries delete a tag."""
+    registry.tags["team/app"]["lost"] = image("lost").digest
+    done = registry.remove("team/app:lost")
+    assert (done.returncode, "deleted" in done.stdout.split()) == (1, False)
+    assert done.stderr.startswith("FAILED: team/app:lost is still there")
+
+
 def test_a_tag_that_moves_meanwhile_is_kept(registry: FakeRegistry) -> None:
     """It was another image that was to go."""
 

@@ -129,6 +129,18 @@ def test_a_pattern_takes_what_it_fits_and_a_dry_run_nothing(registry: Deployed, 
     assert deeper.tags() == {"main"}
 
 
+def test_a_tag_whose_manifest_is_missing_goes(registry: Deployed, repository: Repository) -> None:
+    """Alone; while it is there, nothing else of the repository does."""
+    lost, whole = repository.push(image("lost"), "lost"), repository.push(image("whole"), "whole")
+    revisions = f"/var/opt/docker-registry/data/docker/registry/v2/repositories/{repository.name}/_manifests/revisions"
+    registry.host.run(["rm", "-r", f"{revisions}/{lost.digest.replace(':', '/')}"])
+    refused = remove(registry, f"{repository.name}:whole")
+    assert (refused.returncode, refused.stderr.split(":")[0]) == (14, "UNREADABLE")
+    assert remove(registry, f"{repository.name}:lost").returncode == 0
+    assert repository.tags() == {"whole"}
+    assert repository.has(whole)
+
+
 def test_a_registry_without_deletion_says_so_and_loses_no_tag(restored: Deployed) -> None:
     """The tag is not overwritten in the attempt."""
     repository = Repository(restored, "rmi/not-deleted")

@@ -44,6 +44,7 @@ class DeletionHost:
                 self._copy(f"{folder}/{tool.name}")
         self.facts("on")
         self.path("/etc/docker-registry/retention.lua").write_text("job.retention = { policies = {} }\n")
+        self.deletes(allowed=True)
         self.path("/var/lib/docker-registry/stack").write_text("o/docker-registry/prod\n")
         self._command("id", "echo 0")
         # A service on the spot, with the end that systemd sees to.
@@ -65,6 +66,14 @@ class DeletionHost:
         """What the tools know of the stack."""
         self.path("/etc/docker-registry/host.conf").write_text(
             f"root={self.path('/srv')}\nnetwork=net\nregbot_image=regbot:1\nretention_mode={mode}\n"
+        )
+
+    def deletes(self, *, allowed: bool) -> None:
+        """What the registry's settings say of deletion."""
+        file = self.path("/srv/docker-registry/etc/config.yml")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            f"storage:\n  delete:\n    enabled: {str(allowed).lower()}\n  maintenance:\n    enabled: false\n"
         )
 
     def run(self, tool: str, *words: str) -> Ran:

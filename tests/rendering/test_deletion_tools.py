@@ -51,6 +51,15 @@ def test_the_scripts_arrive_whole_and_in_order(host: DeletionHost) -> None:
     )
 
 
+def test_the_scripts_know_what_the_settings_forbid(host: DeletionHost) -> None:
+    """A registry without a manifest that can be read can't be asked."""
+    assert host.run(RMI, "--dry-run", "team/app:a").code == 0
+    assert "job.forbidden = true" not in _script(host)
+    host.deletes(allowed=False)
+    assert host.run(RMI, "--dry-run", "team/app:a").code == 0
+    assert "\njob.forbidden = true\n" in _script(host)
+
+
 @pytest.mark.parametrize("missing", ["delete-images.lua", "requested-images.lua"])
 def test_nothing_runs_when_a_part_is_missing(host: DeletionHost, missing: str) -> None:
     """Half a script would do nothing and end well."""

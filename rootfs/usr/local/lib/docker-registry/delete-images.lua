@@ -4,6 +4,7 @@
 --   registry  HOST or HOST:PORT
 --   store     true: on the registry's own host, while writes are held off. What goes is not deleted here but told, to
 --             remove-images: the registry itself looks through all tags for each manifest that it deletes.
+--   forbidden true: the registry's settings forbid deletion; asked of itself where it has nothing to be asked by
 --
 -- The rule behind all of it: a manifest that a kept tag leads to, itself or through an index, is never deleted.
 
@@ -230,6 +231,7 @@ local function ask_first(found)
             return
         end
     end
+    if job.forbidden then fail("UNSUPPORTED", "the registry's settings forbid deletion") end
 end
 
 -- The steps of a plan: a tag whose manifest stays, or a manifest, which takes its tags along. An index goes before
@@ -321,6 +323,14 @@ local function carry_out(plan)
         print(("keep   %s%s (%s)"):format(repository, what, why))
         changed = changed + 1
     end
+    local function check_gone()
+        for _, name in ipairs(list_tags(repository) or {}) do
+            if plan.tags[name] and not plan.found.digests[name] then
+                local text = "%s:%s is still there: this registry can't delete a tag whose manifest is missing. Push it anew first"
+                fail("FAILED", text:format(repository, name))
+            end
+        end
+    end
     for number, step in ipairs(steps_of(plan)) do
         if (number - 1) % STEPS_PER_READING == 0 then used = used_now(plan) end
         if step.tag then
@@ -336,6 +346,7 @@ local function carry_out(plan)
             gone_already(pcall(manifest["__index"].delete, at(repository .. "@" .. step.digest)))
         end
     end
+    check_gone()
     return changed
 end
 
