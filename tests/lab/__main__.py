@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.lab import bench, demo, images
+from tests.lab import demo, images
 from tests.lab.audit import report
 from tests.lab.docker import docker, release
 from tests.lab.engine import engine
@@ -106,13 +106,6 @@ def run_audit(options: argparse.Namespace) -> None:
     print(report(host, AUDITED), end="")
 
 
-def run_bench(options: argparse.Namespace) -> None:
-    """Time an up without changes against the same of an empty program; the limit is three times as long."""
-    del options
-    if not bench.run():
-        raise LabError("an up without changes takes too long")
-
-
 def pulumi(options: argparse.Namespace) -> None:
     """Run the lab's Pulumi engine with its environment; ends this process."""
     os.execve(engine().pulumi, ["pulumi", *options.arguments], engine().environment)  # noqa: S606
@@ -161,7 +154,6 @@ def _parser() -> argparse.ArgumentParser:
     add("demo", run_demo)
     add("demo-down", demo_down)
     add("audit", run_audit)
-    add("bench", run_bench)
     add("pulumi", pulumi).add_argument("arguments", nargs=argparse.REMAINDER, help="what to hand to pulumi")
     return parser
 
@@ -169,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with an explanation on standard error when not."""
     options = _parser().parse_args(arguments)
-    own = {"demo": demo.lab_name(), "demo-down": demo.lab_name(), "bench": bench.lab_name()}
+    own = {"demo": demo.lab_name(), "demo-down": demo.lab_name()}
     name = own.get(options.command) or options.lab or default_name()
     try:
         if options.command in {"pulumi", "show"}:
