@@ -70,7 +70,7 @@ warn_of_problems(
     host,
     facts=facts.written,
     after=[
-        *(registry.container, registry_ui.container, nginx.container),
+        *(registry.ready, registry_ui.ready, nginx.ready),
         *(renewal.timer, *garbage_collection.timers, *retention.timers),
     ],
 )

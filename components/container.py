@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_docker as docker
 
-from components.connection import CommandArgs
+from components.connection import Command, CommandArgs
 from components.host import STACK_LABEL, Host
 from components.images import PulledImage
 from components.network import Network
+from rendering.rootfs import TOOLS
 
 CONFIG_LABEL = "docker-registry.config"
 
@@ -49,8 +50,8 @@ class ContainerArgs:
 
 def container(
     name: str, args: ContainerArgs, host: Host, network: Network, opts: pulumi.ResourceOptions
-) -> docker.Container:
-    """A container that starts at boot, is waited for until it is healthy, and stops gracefully.
+) -> tuple[docker.Container, Command]:
+    """A container that starts at boot and stops gracefully, and what is done once it is healthy.
 
     All changes but those of limits and restart policy replace it: the old one is stopped first, and the data,
     which lies in volumes and on the host, stays.
@@ -85,20 +86,20 @@ def container(
         stop_signal=args.stop_signal,
         stop_timeout=GRACE_SECONDS,
         destroy_grace_seconds=GRACE_SECONDS,
-        wait=True,
-        wait_timeout=120,
+        # The provider would wait for Docker's own first check, which comes late.
+        wait=False,
         opts=pulumi.ResourceOptions.merge(
             pulumi.ResourceOptions(replace_on_changes=_ACCEPTED_BUT_NOT_APPLIED, delete_before_replace=True),
             opts,
         ),
     )
-    # The provider has no such setting. Docker keeps it with the container.
-    host.command(
-        f"{name}-processes",
-        CommandArgs(create=pulumi.Output.concat(f"docker container update --pids-limit {args.processes} ", made.id)),
+    # The provider has no setting for the processes. Docker keeps it with the container.
+    ready = host.command(
+        f"{name}-ready",
+        CommandArgs(create=pulumi.Output.concat(f"{TOOLS}/await-container {args.processes} ", made.id)),
         pulumi.ResourceOptions(parent=opts.parent, depends_on=[made]),
     )
-    return made
+    return made, ready
 
 
 def bind(host_path: str, container_path: str, *, read_only: bool = True) -> docker.ContainerVolumeArgs:

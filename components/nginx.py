@@ -53,6 +53,7 @@ class Nginx(pulumi.ComponentResource):
     """
 
     container: docker.Container
+    ready: Command
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class Nginx(pulumi.ComponentResource):
             self._configuration(self._site(certificate), [directories, *beside]),
             self._run(directories),
         ]
-        self.container = container(
+        self.container, self.ready = container(
             f"{name}-container",
             ContainerArgs(
                 name="nginx",

@@ -35,6 +35,7 @@ class Registry(pulumi.ComponentResource):
     """
 
     container: docker.Container
+    ready: Command
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class Registry(pulumi.ComponentResource):
         files = [self._file("config", file, "0600", directories), self._file("start", start, "0700", directories)]
         secret = self._secret(args.http_secret, directories)
         written = pulumi.Output.unsecret(secret.stdout)
-        self.container = container(
+        self.container, self.ready = container(
             f"{name}-container",
             ContainerArgs(
                 name="registry",

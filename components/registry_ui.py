@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from components.connection import Command
 from components.container import ContainerArgs, container
 from components.host import Host
 from components.images import Images
@@ -28,6 +29,7 @@ class RegistryUi(pulumi.ComponentResource):
     """Container `registry-ui`. Any changed setting replaces it; it holds no data."""
 
     container: docker.Container
+    ready: Command
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class RegistryUi(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:registry-ui:RegistryUi", name, None, opts)
-        self.container = container(
+        self.container, self.ready = container(
             f"{name}-container",
             ContainerArgs(
                 name="registry-ui",

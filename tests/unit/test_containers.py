@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rendering.rootfs import TOOLS
 from tests.unit.programs import whole
 from tests.unit.recorder import Recorded, Recording
 
@@ -31,10 +32,14 @@ def test_up_makes_good_a_stopped_one(container: Recorded) -> None:
     assert container.inputs["mustRun"] is True
 
 
-def test_up_waits_until_it_is_healthy(container: Recorded) -> None:
-    """An up that says it is done has a registry that works; one that has not fails within two minutes."""
-    assert container.inputs["wait"] is True
-    assert 0 < container.inputs["waitTimeout"] <= 120
+def test_up_waits_until_it_is_healthy(run: Recording, preview: bool, container: Recorded) -> None:
+    """An up that says it is done has a registry that works. A new container is waited for anew."""
+    assert container.inputs["wait"] is False
+    ready = run[f"{container.name}-ready"]
+    assert container.name in ready.depends_on
+    if not preview:
+        assert f"{TOOLS}/await-container " in ready.inputs["create"]
+        assert ready.inputs["create"].endswith(f" {container.name}-0123456789abcdef")
 
 
 def test_its_health_is_what_it_answers(container: Recorded) -> None:
@@ -123,10 +128,10 @@ def test_its_memory_is_bounded_and_not_swapped(container: Recorded) -> None:
 def test_its_processes_are_bounded(run: Recording, preview: bool, container: Recorded) -> None:
     """Once it is there; a new container gets its bound anew."""
     _, processes = LIMITS[container.inputs["name"]]
-    bound = run[f"{container.name}-processes"]
+    bound = run[f"{container.name}-ready"]
     assert container.name in bound.depends_on
     if not preview:
-        assert f"docker container update --pids-limit {processes} " in bound.inputs["create"]
+        assert f"{TOOLS}/await-container {processes} " in bound.inputs["create"]
 
 
 def test_published_ports_are_sorted_and_have_an_address(container: Recorded) -> None:

@@ -222,7 +222,7 @@ def test_a_preview_of_a_new_stack_shows_all_that_can_be_known(variant: str) -> N
         "registry-container": {"image", "labels"},
         "registry-ui-container": {"image"},
         "nginx-container": {"image"},
-        **{f"{name}-container-processes": {"create"} for name in ("registry", "registry-ui", "nginx")},
+        **{f"{name}-container-ready": {"create"} for name in ("registry", "registry-ui", "nginx")},
         "host-versions": {"create"},
     }
     if variant.startswith("local"):

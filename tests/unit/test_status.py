@@ -76,7 +76,7 @@ def test_the_end_is_when_all_is_in_place(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("components.status.warn_of_problems", warn_of_problems)
     run = whole.__wrapped__("acme", False)
-    containers = {found.name for found in run.of_type("docker:index/container:Container")}
+    containers = {f"{found.name}-ready" for found in run.of_type("docker:index/container:Container")}
     timers = {name for name in run.resources if name.endswith("-enable")}
     assert timers
     assert waited == [{"facts-file"}, containers | timers]
