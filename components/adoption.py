@@ -40,7 +40,7 @@ class Adoption(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:adoption:Adoption", name, None, opts)
-        self.done = certificate.installed
+        self.done = certificate.granted
         if args.wanted:
             pulled = [image.resource for image in (images.nginx, images.registry, images.ui)]
             self.done = host.command(

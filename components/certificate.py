@@ -36,12 +36,17 @@ class Certificate(pulumi.ComponentResource):
     certificate serves until the new one is in place.
 
     `chain` and `key` are the paths inside the proxy's container; `expiry` is its end in ISO 8601 when it was put in
-    place; `installed` is what must have succeeded before anything that runs is replaced; `authority` is the PEM of the
-    CA that clients must trust, None where they do already.
+    place; `installed` is what must have succeeded before the site refers to it; `granted` what must have before anything
+    else that runs is touched: the same where somebody may refuse it, and its directories where nobody is asked;
+    `directories` are its own, and the parents of the proxy's; `authority` is the PEM of the CA that clients must trust,
+    None where they do already.
     """
 
     chain: str
     key: str
+    installed: Command
+    granted: Command
+    directories: Command
     expiry: pulumi.Output[str]
     authority: pulumi.Output[str] | None
 
@@ -63,12 +68,13 @@ class Certificate(pulumi.ComponentResource):
         self.chain = f"{home}/fullchain.pem"
         self.key = f"{home}/privkey.pem"
 
-        directories = host.directories(
+        self.directories = directories = host.directories(
             f"{name}-directories", _directories(host.root), pulumi.ResourceOptions(parent=self)
         )
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[directories, images.nginx.resource])
         ways = {"self-signed": self._self_signed, "files": self._files, "acme": self._acme}
         self.installed = ways[mode]()
+        self.granted = directories if mode == "self-signed" else self.installed
         lines = pulumi.Output.unsecret(self.installed.stdout).apply(lambda text: text.splitlines())
         self.expiry = lines.apply(lambda found: _iso(found[0]))
         # After the end and the fingerprint come the lines of the CA.

@@ -86,7 +86,7 @@ class Nginx(pulumi.ComponentResource):
             ],
             # The parents are the certificate's. A proxy that was set up by hand reads these files on every request: it
             # has to be gone before they are changed.
-            pulumi.ResourceOptions(parent=self, depends_on=[certificate, adoption.done]),
+            pulumi.ResourceOptions(parent=self, depends_on=[certificate.directories, adoption.done]),
         )
         start = render("/var/opt/nginx/etc/start/nginx-start", root=host.root)
         # The site refers to them; each stands for itself.
@@ -95,7 +95,7 @@ class Nginx(pulumi.ComponentResource):
             self._accounts(directories),
             self._start(start, directories),
             *beside,
-            self._configuration(self._site(certificate), [directories, *beside]),
+            self._configuration(self._site(certificate), [directories, certificate.installed, *beside]),
             self._run(directories),
         ]
         self.container, self.ready = container(

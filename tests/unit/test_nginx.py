@@ -106,9 +106,18 @@ def test_the_directories_are_root_s_alone(preview: bool) -> None:
     names = ("etc/auth", "etc/conf.d", "etc/start", "logs")
     own = [f"0700 root:root /var/opt/nginx/{name}" for name in names]
     assert run["p-directories"].inputs["stdin"].splitlines() == [*own, "0755 root:root /run/docker-registry"]
-    assert run["p-directories"].depends_on >= {"c-directories", "c-self-signed"}
+    assert run["p-directories"].depends_on >= {"c-directories"}
     for file in ("p-accounts", "p-start", "p-rights", "p-passwords", "p-log-format", "p-run"):
         assert "p-directories" in run[file].depends_on, file
+
+
+def test_nothing_is_touched_before_the_certificate_is_there(preview: bool) -> None:
+    """Where it may be refused. One that the host makes itself only has to be there before the site that names it."""
+    own, given = _nginx(preview), _nginx(preview, VARIANTS["paths"])
+    assert "c-self-signed" in own["p-site"].depends_on
+    assert "c-self-signed" not in own["p-directories"].depends_on
+    for name in ("p-site", "p-directories"):
+        assert "c-files" in given[name].depends_on
 
 
 def test_the_start_script_changes_the_container(preview: bool, monkeypatch: pytest.MonkeyPatch) -> None:
