@@ -36,10 +36,10 @@ class Certificate(pulumi.ComponentResource):
     certificate serves until the new one is in place.
 
     `chain` and `key` are the paths inside the proxy's container; `expiry` is its end in ISO 8601 when it was put in
-    place; `installed` is what must have succeeded before the site refers to it; `granted` what must have before anything
-    else that runs is touched: the same where somebody may refuse it, and its directories where nobody is asked;
-    `directories` are its own, and the parents of the proxy's; `authority` is the PEM of the CA that clients must trust,
-    None where they do already.
+    place; `authority` is the PEM of the CA that clients must trust, None where they do already. `directories` are its
+    own, and the parents of the proxy's. `installed` is what must have succeeded before the site refers to it; `granted`
+    what must have before anything else that runs is touched: the same where somebody may refuse it, and no more than the
+    directories where nobody is asked.
     """
 
     chain: str

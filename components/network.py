@@ -68,7 +68,8 @@ class Network(pulumi.ComponentResource):
             FileArgs(file=file, path=file.path, mode="0644"),
             pulumi.ResourceOptions(parent=self),
         )
-        enable = f"systemctl daemon-reload && systemctl enable -q {_UNIT} && systemctl restart {_UNIT}"
+        # To enable would reload systemd once more.
+        enable = f"systemctl enable -q {_UNIT} --no-reload && systemctl daemon-reload && systemctl restart {_UNIT}"
         mark = fingerprint(file.content, 8)
         return host.command(
             f"{self._name}-guard",

@@ -35,7 +35,8 @@ def timer(
     units = [unit_file(name, kind, args, host, parent, after) for kind in ("service", "timer")]
     unit = f"{args.unit}.timer"
     mark = fingerprint("".join(content for _, content in units), 8)
-    enable = f"systemctl daemon-reload && systemctl enable -q {unit} && systemctl restart {unit}"
+    # To enable would reload systemd once more.
+    enable = f"systemctl enable -q {unit} --no-reload && systemctl daemon-reload && systemctl restart {unit}"
     traces = shlex.join([*args.traces, f"/var/lib/systemd/timers/stamp-{unit}"])
     disable = f"systemctl disable -q --now {unit} && systemctl stop {args.unit}.service && rm -f {traces}"
     return host.command(
