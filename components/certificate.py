@@ -38,7 +38,7 @@ class Certificate(pulumi.ComponentResource):
     `chain` and `key` are the paths inside the proxy's container; `expiry` is its end in ISO 8601 when it was put in
     place; `authority` is the PEM of the CA that clients must trust, None where they do already. `directories` are its
     own, and the parents of the proxy's. `installed` is what must have succeeded before the site refers to it; `granted`
-    what must have before anything else that runs is touched: the same where somebody may refuse it, and no more than the
+    what must have before anything else that runs is touched: the same where somebody may refuse it, no more than the
     directories where nobody is asked.
     """
 
