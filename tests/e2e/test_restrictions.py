@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import CONTAINERS, Deployed
+from tests.e2e.support import CONTAINERS, Deployed, wait_until_healthy
 from tests.lab.clients import TEST_IMAGE, Client
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +26,8 @@ SOURCES = ("/var/opt/", "/var/lib/docker/volumes/registry-", "/run/docker-regist
 
 @pytest.fixture(scope="module")
 def containers(deployed: Deployed) -> dict[str, dict[str, Any]]:
-    """What Docker says of each container."""
+    """What Docker says of each container, once it has looked at each."""
+    wait_until_healthy(deployed.host)
     found = json.loads(deployed.host.run(["docker", "container", "inspect", *CONTAINERS]).stdout)
     return {entry["Name"].lstrip("/"): entry for entry in found}
 
