@@ -1,7 +1,8 @@
 """Tools built from pinned Go modules: the Pulumi engine, the registry, registry clients.
 
 Each folder under `go/` is a module with the `tool` lines of what it builds; its go.mod and go.sum fix every byte of
-source. A tool is built once for each content of these two files and kept in the cache.
+source. So is each under the benchmarks' `go/`. A tool is built once for each content of these two files and kept in the
+cache.
 """
 
 import hashlib
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from tests.lab.locks import locked
 from tests.lab.log import step
-from tests.lab.paths import LAB_SOURCES, cache_dir
+from tests.lab.paths import LAB_SOURCES, ROOT, cache_dir
 from tests.lab.run import LabError, clean_environment, stream
 
-MODULES = LAB_SOURCES / "go"
+MODULES = (LAB_SOURCES / "go", *sorted((ROOT / "bench/contenders").glob("*/go")))
 
 VERSION_VARIABLE = {
     "pulumi": ("github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"),
+    "caddy": ("github.com/caddyserver/caddy/v2", "github.com/caddyserver/caddy/v2.CustomVersion"),
     "registry": ("github.com/distribution/distribution/v3", "github.com/distribution/distribution/v3/version.version"),
 }
 """Tool → the module whose version it reports, and the variable the linker sets to it."""
@@ -29,7 +31,7 @@ MODULE = {"pebble-challtestsrv": "pebble"}
 
 def names() -> list[str]:
     """All tools there are."""
-    return sorted([*(path.parent.name for path in MODULES.glob("*/go.mod")), *MODULE])
+    return sorted([*(path.parent.name for folder in MODULES for path in folder.glob("*/go.mod")), *MODULE])
 
 
 def build(name: str) -> Path:
@@ -51,7 +53,8 @@ def key(name: str) -> str:
 
 
 def _module(name: str) -> Path:
-    return MODULES / MODULE.get(name, name)
+    folder = MODULE.get(name, name)
+    return next((found / folder for found in MODULES if (found / folder / "go.mod").exists()), MODULES[0] / folder)
 
 
 def _key(module: Path) -> str:
