@@ -1,0 +1,125 @@
+"""Where serving is measured: a host with this program's registry on it, and another from which the load comes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab import gotools
+from tests.lab.clients import CA_FILE, Client
+from tests.lab.docker import docker, release
+from tests.lab.host import LabHost
+from tests.lab.hub import start_hub
+from tests.lab.lab import Lab, default_name
+from tests.lab.log import step
+from tests.lab.stack import LabStack, Secret, default_config
+
+FILES = Path(__file__).parent
+FOLDER = "/root/bench"
+"""On both hosts: what the benchmark puts there."""
+
+CERTIFICATES = f"{FOLDER}/certificates"
+"""On the client: the folder of the authority that skopeo trusts."""
+
+FQDN = "serving.example.net"
+QUICK, SLOW = "alice", "bob"
+"""An account with the hash that is the default, and one whose hash is slow."""
+
+COST = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the loads and the contenders need to know."""
+
+    host: LabHost
+    client: LabHost
+    passwords: Mapping[str, str] = field(repr=False)
+
+
+def lab_name() -> str:
+    """The benchmark has a lab of its own, and removes it."""
+    return f"{default_name()}-bench-serving"
+
+
+@contextmanager
+def place() -> Iterator[Place]:
+    """A place that is gone afterwards, whatever happens."""
+    _clear()
+    try:
+        yield _made()
+    finally:
+        _clear()
+        release()
+
+
+def _clear() -> None:
+    stack = LabStack(lab_name())
+    if stack.config_file.exists():
+        stack.remove()
+    found = Lab.find(lab_name())
+    if found is not None:
+        found.remove()
+
+
+def _made() -> Place:
+    lab = Lab.open(lab_name())
+    start_hub(lab)
+    host = LabHost.start("registry", aliases=[FQDN], lab=lab)
+    passwords = {name: secrets.token_hex(16) for name in (QUICK, SLOW)}
+    authority = _deployed(host, passwords)
+    client = LabHost.start("client", "client", lab=lab)
+    with step("bench: the load's tools"):
+        _equip(Client(client, FQDN), authority, passwords)
+    return Place(host, client, passwords)
+
+
+def _deployed(host: LabHost, passwords: Mapping[str, str]) -> str:
+    """The authority of the registry that `up` made."""
+    stack = LabStack(lab_name(), host)
+    stack.init()
+    users = [
+        {"name": QUICK, "password": Secret(passwords[QUICK])},
+        {"name": SLOW, "password": Secret(passwords[SLOW]), "scheme": "bcrypt"},
+    ]
+    stack.configure(default_config(host, FQDN) | {"users": users, "htpasswd": {"bcryptCost": COST}})
+    with step("bench: up"):
+        stack.up()
+    return str(stack.outputs()["certificateAuthority"])
+
+
+def _equip(user: Client, authority: str, passwords: Mapping[str, str]) -> None:
+    client = user.host
+    client.run(
+        "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends wrk",
+        timeout=300,
+    )
+    user.trust(authority)
+    user.login(QUICK, passwords[QUICK])
+    docker("cp", str(gotools.build("crane")), f"{client.container}:/usr/local/bin/crane")
+    client.put_file(f"{CERTIFICATES}/ca.crt", authority)
+    for path in sorted((FILES / "client").iterdir()):
+        client.put_file(f"{FOLDER}/{path.name}", path.read_text(), 0o755)
+    # Secrets are read from files: a command line can be seen by all.
+    client.put_file(f"{FOLDER}/nobody.curl", _curl(""), 0o600)
+    for name, password in passwords.items():
+        basic = base64.b64encode(f"{name}:{password}".encode()).decode()
+        client.put_file(f"{FOLDER}/{name}.header", f"Basic {basic}\n", 0o600)
+        client.put_file(f"{FOLDER}/{name}.curl", _curl(basic), 0o600)
+
+
+def _curl(basic: str) -> str:
+    asked = f'header = "Authorization: Basic {basic}"\n' if basic else ""
+    return f'silent\nshow-error\nfail\nhttp1.1\ncacert = "{CA_FILE}"\n{asked}'
+
+
+def put_logins(spot: Place, authorities: Iterable[str]) -> None:
+    """Let skopeo log in at each of them (`NAME` or `NAME:PORT`)."""
+    basic = base64.b64encode(f"{QUICK}:{spot.passwords[QUICK]}".encode()).decode()
+    logins = {authority: {"auth": basic} for authority in authorities}
+    spot.client.put_file(f"{FOLDER}/logins.json", json.dumps({"auths": logins}), 0o600)
