@@ -71,7 +71,7 @@ def test_it_accepts(name: str, access: Access, image: str, tls: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("line", "broken"),
     [
-        ("ssl_buffer_size 8k;", "ssl_buffer_size 8k"),
+        ("ssl_buffer_size 16k;", "ssl_buffer_size 16k"),
         ("proxy_redirect off;", "proxy_redirects off;"),
         ("privkey.pem", "another.pem"),
     ],

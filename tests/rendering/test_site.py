@@ -71,6 +71,11 @@ def test_nothing_large_is_written_to_disk_in_between() -> None:
     assert {"proxy_request_buffering off;", "proxy_max_temp_file_size 0;"} <= set(REGISTRY)
 
 
+def test_uploads_go_on_in_large_pieces() -> None:
+    """nginx's own are of 16 KB."""
+    assert "client_body_buffer_size 128k;" in REGISTRY
+
+
 def test_uploads_may_come_in_chunks() -> None:
     """HTTP/1.1 on both sides, the registry's own redirects untouched."""
     assert "chunked_transfer_encoding on;" in REGISTRY
