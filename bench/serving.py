@@ -18,7 +18,8 @@ ROUNDS = 3
 SECONDS = 3
 LARGE_CLIENTS = (1, 4, 16)
 CONNECTIONS = 16
-PUSHERS = 4
+CLIENTS_OF_CPU = 4
+PUSHERS = (1, 4)
 PULLERS = 8
 
 PROXIES = (PROGRAM, HOW_TO, CADDY, ALONE)
@@ -78,7 +79,7 @@ class _Measuring:
                 before = self._load.cpu(server)
                 got = self._load.get(server, "file" if server is STATIC else "large", clients, SECONDS)
                 self._samples.add("large", server.name, str(clients), got.megabytes)
-                if clients == PUSHERS:
+                if clients == CLIENTS_OF_CPU:
                     spent = self._load.cpu(server) - before
                     self._samples.add("large", server.name, "cpu", spent / (got.bytes / 1e9))
 
@@ -95,11 +96,12 @@ class _Measuring:
 
     def _pushes(self, number: int) -> None:
         for server in _turned((*PROXIES, PLAIN), number):
-            self._samples.add("push", server.name, "push", self._push(server))
+            for clients in PUSHERS:
+                self._samples.add("push", server.name, str(clients), self._push(server, clients))
 
-    def _push(self, server: Server) -> float:
+    def _push(self, server: Server, clients: int) -> float:
         try:
-            return self._load.push(server, self._content.pushed, PUSHERS)
+            return self._load.push(server, self._content.pushed, clients)
         finally:
             forget_pushed(self._spot, self._content)
 
@@ -111,7 +113,7 @@ class _Measuring:
         def work(server: Server) -> None:
             self._load.get(server, "large", CONNECTIONS, SECONDS)
             self._load.get(server, "small", CONNECTIONS, SECONDS)
-            self._push(server)
+            self._push(server, max(PUSHERS))
 
         for server in PROXIES:
             rest, peak = self._load.memory(server, lambda server=server: work(server))  # type: ignore[misc]
