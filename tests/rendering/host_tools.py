@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,21 @@ class FakeHost:
         file = self._commands / name
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
+
+    def fails_at(self, name: str, call: int) -> None:
+        """A command of this machine writes but half of what it has to say, and is killed, at one of its calls."""
+        calls = self.root / f"calls-{name}"
+        calls.write_text("")
+        real, wc, head = (shutil.which(its) for its in (name, "wc", "head"))
+        self.command(
+            name,
+            f'echo >>{calls}\n[ "$({wc} -l <{calls})" -eq {call} ] || exec {real} "$@"\n{real} "$@" >{calls}.out\n'
+            f"{head} -n $(($({wc} -l <{calls}.out) / 2)) {calls}.out\nkill -9 $$",
+        )
+
+    def calls(self, name: str) -> int:
+        """How often it was called since."""
+        return len((self.root / f"calls-{name}").read_text())
 
     def run(self, tool: str, *words: str, stdin: str = "") -> Ran:
         """Runs a tool with some words, in which paths of the host are not moved."""

@@ -16,7 +16,10 @@ class Storage:
 
     def blob(self, document: object, *, pretty: bool = False) -> str:
         """Content; its digest."""
-        text = json.dumps(document, indent=3 if pretty else None)
+        return self.blob_of(json.dumps(document, indent=3 if pretty else None))
+
+    def blob_of(self, text: str) -> str:
+        """Content as it is; its digest."""
         name = hashlib.sha256(text.encode()).hexdigest()
         self._write(f"blobs/sha256/{name[:2]}/{name}/data", text)
         return f"sha256:{name}"

@@ -142,6 +142,16 @@ def test_a_brace_in_a_text_hides_no_reference(host: FakeHost, storage: Storage, 
     assert _still_used(host, storage, child, *layers) == sorted([child, *layers])
 
 
+@pytest.mark.parametrize("space", [" ", "\n", "\t\r"], ids=["spaces", "lines", "mixed"])
+def test_megabytes_of_space_take_no_time(host: FakeHost, storage: Storage, space: str) -> None:
+    """As much as the registry takes in one manifest."""
+    layer = storage.blob({"layer": 1})
+    digest = storage.blob_of(f'{{"digest"{space * 1_500_000}: 1, "layers": [{{"digest": "{layer}"}}]}}')
+    storage.link(f"one/_manifests/revisions/{digest.replace(':', '/')}", digest)
+    storage.link("one/_manifests/tags/1.0/current", digest)
+    assert _still_used(host, storage, layer) == [layer]
+
+
 def test_what_can_t_be_read_fails(host: FakeHost, storage: Storage) -> None:
     """Nobody knows what it needs."""
     storage.manifest("one", _image(), "1.0")
