@@ -62,7 +62,7 @@ class FakeHost:
             f"{head} -n $(($({wc} -l <{calls}.out) / 2)) {calls}.out\nkill -9 $$",
         )
 
-    def calls(self, name: str) -> int:
+    def called(self, name: str) -> int:
         """How often it was called since."""
         return len((self.root / f"calls-{name}").read_text())
 

@@ -121,7 +121,7 @@ class RandomStorage:
             layers = self.chance.choices(self.layers, k=self.chance.randrange(4))
             document["layers"] = [self._descriptor(layer) for layer in layers]
         if self.chance.random() < 0.4:
-            document["subject"] = self._descriptor(self._any())
+            document["subject"] = self._descriptor(self.chance.choice([*self.manifests, "sha256:" + "e" * 64]))
         if self.chance.random() < 0.4:
             document["annotations"] = {
                 self.chance.choice(_TEXTS): self.chance.choice(_TEXTS),

@@ -75,7 +75,7 @@ def test_a_step_that_is_killed_ends_it(tmp_path: Path, name: str) -> None:
         call += 1
         host.fails_at(name, call)
         done = _run(made, host)
-        if host.calls(name) < call:
+        if host.called(name) < call:
             break
         assert done.code != 0
     assert done.code == 0
