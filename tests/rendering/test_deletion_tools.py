@@ -274,3 +274,41 @@ def test_the_hold_of_somebody_else_stays(host: DeletionHost) -> None:
     assert host.run(RMI, "--yes", "team/app:a").code == 16
     assert hold.read_text() == "garbage collection\n"
     assert host.ran == []
+
+
+def test_retention_of_what_can_t_be_read_fails(host: DeletionHost) -> None:
+    """Also where nothing else is to go."""
+    host.said, host.code = "0 tags and 0 manifests of 0 repositories\n", 14
+    assert host.run("registry-retention").code == 14
+    assert "failed" in host.path("/var/lib/docker-registry/retention").read_text()
+
+
+def test_what_is_left_of_a_tag_goes_before_all_is_read(host: DeletionHost) -> None:
+    """Its removal was cut off; one that still has a history, or leads somewhere, stays."""
+    host.has_tag("team/app", "v1.0", 1700000000)
+    tags = host.path("/srv/docker-registry/data/docker/registry/v2/repositories/team/app/_manifests/tags")
+    (tags / "empty").mkdir()
+    (tags / "half/current").mkdir(parents=True)
+    (tags / "damaged/current").mkdir(parents=True)
+    (tags / "damaged/index").mkdir()
+    (tags / "damaged/index/link").write_text(DIGEST)
+    host.run(RMI, "--dry-run", "team/app:a")
+    assert len(list(tags.iterdir())) == 4
+    host.run(RMI, "--yes", "team/app:a")
+    assert sorted(tag.name for tag in tags.iterdir()) == ["damaged", "v1.0"]
+
+
+@pytest.mark.parametrize("end", ["exit 1", "kill -9 $$"])
+def test_a_deletion_of_which_a_part_is_lost_fails(host: DeletionHost, end: str) -> None:
+    """Nothing of it is removed."""
+    host.has_tag("a", "b", 5)
+    link = next(host.path("/srv").rglob("current/link"))
+    host.said = f"\ttag a b {link.read_text()}\n\tdone a\n\tend deleted\n"
+    awk = host.path("/bin/awk")
+    awk.write_text(f'#!/bin/sh\n/usr/bin/awk "$@"\n{end}\n')
+    awk.chmod(0o755)
+    assert host.run(RMI, "--yes", "a:b").code != 0
+    assert link.exists()
+    awk.unlink()
+    assert host.run(RMI, "--yes", "a:b").code == 0
+    assert not link.exists()

@@ -88,6 +88,59 @@ def test_half_a_description_is_none(host: FakeHost, storage: Storage) -> None:
     assert len(_left(storage)) == 2
 
 
+@pytest.mark.parametrize("link", ["directory", "nowhere"])
+def test_a_tag_that_can_t_be_looked_at_ends_it(host: FakeHost, storage: Storage, link: str) -> None:
+    """It may have been pushed meanwhile, and lead to what is to go."""
+    one = storage.manifest("a", {"n": 1}, "one")
+    new = storage.root / "repositories/a/_manifests/tags/new/current"
+    new.mkdir(parents=True)
+    if link == "directory":
+        (new / "link").mkdir()
+    else:
+        (new / "link").symlink_to("nowhere")
+    assert _remove(host, storage, f"tag a one {one}", f"manifest a {one}", "done a", "end deleted").code != 0
+    assert _left(storage)[0] == _revision("a", one)
+
+
+@pytest.mark.parametrize("name", ["awk", "cat", "find", "rm", "sed", "sort", "xargs"])
+def test_a_step_that_is_killed_removes_nothing_else(host: FakeHost, storage: Storage, name: str) -> None:
+    """At each of its calls. A tag that was pushed meanwhile is noticed all the same, and the next run does the rest."""
+    call = 0
+    while True:
+        call += 1
+        repositories = [f"{name}{call}{end}" for end in ("a", "b", "c")]
+        lines = []
+        for repository in repositories:
+            one = storage.manifest(repository, {"n": 1}, "one")
+            storage.manifest(repository, {"n": 2}, "two")
+            lines += [f"tag {repository} one {one}", f"manifest {repository} {one}", f"done {repository}"]
+            lines[-1:-1] = [f"keep {repository} two {storage.manifest(repository, {'n': 2})}"]
+        storage.link(f"{repositories[0]}/_manifests/tags/pushed/current", one)
+        stays = {
+            path
+            for path in _left(storage)
+            if path.split("/")[0].endswith("a") or not path.endswith((one.split(":")[1], "/one"))
+        }
+        host.fails_at(name, call)
+        done = _remove(host, storage, *lines, "end deleted")
+        assert stays <= set(_left(storage))
+        if host.called(name) < call:
+            break
+        assert "deleted" not in done.out
+        assert _remove(host, storage, *lines, "end deleted").code == 15
+        assert stays == set(_left(storage))
+    assert call > 1
+
+
+def test_of_a_tag_its_history_goes_first(host: FakeHost, storage: Storage) -> None:
+    """So that a run that is cut off leaves a whole tag, or empty directories, which mean nothing."""
+    one = storage.manifest("a", {"n": 1}, "one")
+    storage.link(f"a/_manifests/tags/one/index/{one.replace(':', '/')}", one)
+    host.command("rm", 'case "$*" in *index*) exec /bin/rm "$@" ;; esac; exit 1')
+    assert _remove(host, storage, f"tag a one {one}", f"manifest a {one}", "done a").code == 1
+    assert _left(storage) == [_revision("a", one), "a/_manifests/tags/one"]
+
+
 @pytest.mark.parametrize(
     "lines",
     [
