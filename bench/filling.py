@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tests.e2e.content import CONFIG, Api, Document, digest_of, manifest
 from tests.e2e.support import Deployed
 
-CLIENTS = 4
+CLIENTS = 8
 LAYER = b"the layer that all images share"
 
 TENTH, HALF, REST = "tenth", "half", "rest"

@@ -7,8 +7,9 @@ from statistics import median
 
 import pytest
 
-from tests.e2e.clean_up import UNIT, Kept, Puller, Pusher, at_work, clean_up, held, stored, within
+from tests.e2e.clean_up import STORAGE, UNIT, Kept, Puller, Pusher, at_work, clean_up, held, stored, within
 from tests.e2e.content import Api, forget
+from tests.e2e.deleting import remove
 from tests.e2e.support import Deployed
 
 pytestmark = pytest.mark.e2e
@@ -152,6 +153,24 @@ def test_an_index_keeps_what_another_repository_has_lost(deployed: Deployed, kep
     assert api.pull("clean/b-promoted", "1.0") == whole
     kept.check()
     forget(deployed, "clean/a-promoted", "clean/b-promoted")
+
+
+def test_a_tag_whose_manifest_is_missing_is_named(deployed: Deployed, kept: Kept) -> None:
+    """Nothing is removed until somebody has decided about it."""
+    api = Api(deployed)
+    digest = api.image("clean/dangling", "lost", os.urandom(100))["digest"]
+    api.image("clean/gone", "1.0", os.urandom(100))
+    forget(deployed, "clean/gone")
+    name = digest.removeprefix("sha256:")
+    deployed.host.run(["rm", f"{STORAGE}/blobs/sha256/{name[:2]}/{name}/data"])
+    for option in ([], ["--dry-run"]):
+        run = clean_up(deployed.host, *option)
+        assert (run.code, f"clean/dangling:lost {digest}" in run.said) == (1, True), run.said
+    assert "clean/gone" in api.repositories()
+    assert remove(deployed, "clean/dangling:lost").returncode == 0
+    assert clean_up(deployed.host).code == 0
+    assert not {"clean/gone", "clean/dangling"} & set(api.repositories())
+    kept.check()
 
 
 def test_too_much_at_once_is_not_removed(deployed: Deployed, kept: Kept) -> None:
