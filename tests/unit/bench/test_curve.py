@@ -31,17 +31,34 @@ def test_a_fixed_cost_does_not_hide_what_the_tags_add() -> None:
     assert _curve(1, fixed=0.0001).added_growth == pytest.approx(1)
 
 
-def test_what_the_tags_hardly_add_has_no_growth_of_its_own() -> None:
+def test_what_the_tags_hardly_add_is_no_growth() -> None:
     """It would be noise."""
-    assert _curve(1, fixed=1).added_growth is None
+    for noise in (-0.05, 0, 0.05):
+        added = Curve("x", {100: [1.0], 1_000: [1.001 + noise], 10_000: [1.01]}).added_growth
+        assert added is not None
+        assert added < 0.1
     assert Curve("x", {1_000: [1.0], 10_000: [10.0]}).added_growth is None
 
 
 def test_only_what_has_a_name_is_promised() -> None:
     """Quadratic growth breaks the promise."""
-    linear, quadratic = promised([_curve(1, name="a"), _curve(2, name="b"), _curve(2, name="c")], {"a": "A", "b": "B"})
-    assert (linear.name, linear.kept) == ("A_growth", True)
-    assert (quadratic.name, quadratic.kept) == ("B_growth", False)
+    curves = [_curve(1, name="a"), _curve(2, name="b"), _curve(2, name="c"), _curve(2, fixed=10, name="d")]
+    found = {ratio.name: ratio.kept for ratio in promised(curves, {"a": "A", "b": "B", "d": "D"})}
+    assert found == {
+        "A_growth": True,
+        "A_growth_added": True,
+        "B_growth": False,
+        "B_growth_added": False,
+        "D_growth": True,
+        "D_growth_added": False,
+    }
+
+
+def test_a_fixed_cost_breaks_no_promise_and_keeps_none() -> None:
+    """It hides the quadratic part from the growth of the whole alone."""
+    hidden = Curve("a", {size: [3 + 0.002 * size + 1e-6 * size**2] for size in SIZES})
+    found = {ratio.name: ratio.kept for ratio in promised([hidden], {"a": "A"})}
+    assert found["A_growth_added"] is False
 
 
 def test_the_median_counts() -> None:
