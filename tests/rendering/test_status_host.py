@@ -25,9 +25,8 @@ _DOCKER = """
 case "$1" in
     ps) cat {root}/docker-ps ;;
     image) for id; do case $id in sha256:aa*) echo "$id|nginx:1.28.0 other:2 " ;; sha256:*) echo "$id|" ;; esac; done ;;
-    network) cat {root}/docker-network ;;
-    container) cat "{root}/process-$5" 2>/dev/null || true ;;
-    exec) test "$2" = "$(cat {root}/answers 2>/dev/null)" ;;
+    network) cat {root}/docker-network ;; exec) test "$2" = "$(cat {root}/answers 2>/dev/null)" ;;
+    container) case $4 in *Health*) echo the-check ;; *) cat "{root}/process-$5" ;; esac ;;
 esac
 """
 _SYSTEMCTL = """
