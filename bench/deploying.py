@@ -14,7 +14,8 @@ from bench.contenders.program import Empty, Program
 from bench.contenders.pyinfra import Pyinfra
 from bench.contenders.setup import Contender, Setup
 from bench.contenders.shell import Shell
-from bench.measure import Part, Ratio, Series, Table, series
+from bench.measure import Part, Series, Table, series
+from bench.promises import ratio
 from tests.lab.docker import release
 from tests.lab.engine import engine
 from tests.lab.hub import start_hub
@@ -68,11 +69,11 @@ def part(found: dict[str, Samples], pairs: Sequence[tuple[float, float]]) -> Par
     up, shell, ansible, pyinfra = (found[kind.name] for kind in (Program, Shell, Ansible, Pyinfra))
     own, least = series([pair[0] for pair in pairs]), series([pair[1] for pair in pairs])
     ratios = (
-        Ratio("up_vs_shell", _ratio(up.first, shell.first), at_most=1.3),
-        Ratio("ansible_vs_up", _ratio(ansible.first, up.first), at_least=3),
-        Ratio("ansible_vs_noop", _ratio(ansible.same, up.same), at_least=5),
-        Ratio("pyinfra_vs_noop", _ratio(pyinfra.same, up.same), at_least=1),
-        Ratio("noop_vs_empty", own.median / least.median, at_most=3),
+        ratio("up_vs_shell", _ratio(up.first, shell.first)),
+        ratio("ansible_vs_up", _ratio(ansible.first, up.first)),
+        ratio("ansible_vs_noop", _ratio(ansible.same, up.same)),
+        ratio("pyinfra_vs_noop", _ratio(pyinfra.same, up.same)),
+        ratio("noop_vs_empty", own.median / least.median),
     )
     rows = {name: samples.row() for name, samples in found.items()}
     note = NOTE.format(first=len(up.first), again=len(up.same))

@@ -14,8 +14,8 @@ from review.state import Resource, of_type
 OURS = (TOOLS, "/etc/docker-registry")
 """Directories outside the storage root that are the registry's alone."""
 
-GROWING = ("letsencrypt", "nginx/etc/tls")
-"""Directories below the storage root in which others put files beside ours: certbot, and the certificate's tools."""
+GROWING = ("letsencrypt", "nginx/etc/tls", "docker-registry/data")
+"""Directories below the storage root in which others put files beside ours: certbot, the certificate tools, the registry."""
 
 CLAIM = "/var/lib/docker-registry/stack"
 UNITS = "/etc/systemd/system"

@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import http.client
-import io
 import json
 import os
 import secrets
@@ -15,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import INDEX, MANIFEST, Api
+from tests.e2e.raw_http import Said, request
 from tests.e2e.support import USER, Deployed, deploy, wait_until_healthy
 from tests.e2e.test_logs import ACCESS
 
@@ -24,53 +23,6 @@ FQDN = "fast.example.net"
 STORE = "/var/opt/docker-registry/data/docker/registry/v2"
 IMAGES = ("registry:2.8.3", "registry:3.1.2")
 SIZE = 100_000
-
-OWN = {"date", "server", "connection", "content-security-policy", "docker-distribution-api-version"}
-"""Headers that are the server's, or the proxy's own on every answer."""
-
-
-class _Raw(io.BytesIO):
-    """What http.client reads an answer from."""
-
-    def makefile(self, mode: str) -> "_Raw":
-        """Itself."""
-        del mode
-        return self
-
-
-@dataclass(frozen=True)
-class Said:
-    """An answer: status, headers in lower case, the digest of its body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @classmethod
-    def of(cls, raw: bytes, method: str) -> "Said":
-        """Reads an answer whose connection was closed after it."""
-        answer = http.client.HTTPResponse(_Raw(raw), method=method)  # type: ignore[arg-type]
-        answer.begin()
-        headers: dict[str, str] = {}
-        for name, value in answer.getheaders():
-            key = name.lower()
-            assert key not in headers or key == "cache-control", (name, answer.getheaders())
-            headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        try:
-            return cls(answer.status, headers, answer.read())
-        except http.client.IncompleteRead as cut:
-            # The registry announces the whole blob where a condition forbids it, and sends nothing.
-            return cls(answer.status, headers, cut.partial)
-
-    def compared(self) -> tuple[int, dict[str, str], str]:
-        """What has to be the same, whoever answers."""
-        headers = {name: value for name, value in self.headers.items() if name not in OWN}
-        body = self.body
-        if headers.get("content-type", "").startswith("multipart/byteranges"):
-            boundary = headers["content-type"].partition("boundary=")[2]
-            headers["content-type"] = "multipart/byteranges"
-            body = body.replace(boundary.encode(), b"boundary")
-        return self.status, headers, hashlib.sha256(body).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -90,7 +42,7 @@ class Pushed:
         token = base64.b64encode(f"{USER}:{self.registry.password}".encode()).decode()
         context = ssl.create_default_context(cafile=str(self.registry.ca))
         with context.wrap_socket(self.registry.dial(443), server_hostname=FQDN) as connection:
-            connection.sendall(_request(method, path, {"Authorization": f"Basic {token}", **(headers or {})}))
+            connection.sendall(request(FQDN, method, path, {"Authorization": f"Basic {token}", **(headers or {})}))
             raw = b""
             while piece := connection.recv(65536):
                 raw += piece
@@ -102,17 +54,12 @@ class Pushed:
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         address = host.run(["docker", "inspect", "--format", form, "registry"]).stdout.strip()
         ask = f"exec 3<>/dev/tcp/{address}/5000 && cat >&3 && base64 <&3"
-        done = host.run(["bash", "-c", ask], stdin=_request(method, path, headers or {}).decode())
+        done = host.run(["bash", "-c", ask], stdin=request(FQDN, method, path, headers or {}).decode())
         return Said.of(base64.b64decode(done.stdout), method)
 
     def log(self) -> list[dict[str, object]]:
         """The audit trail."""
         return [json.loads(line) for line in self.registry.host.get_file(ACCESS).splitlines()]
-
-
-def _request(method: str, path: str, headers: dict[str, str]) -> bytes:
-    head = {"Host": FQDN, "Connection": "close", **headers}
-    return "\r\n".join([f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in head.items()), "", ""]).encode()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.rendering.certificate_host import CertificateHost
-from tests.rendering.test_status_host import Host
+from tests.rendering.status_host import Host
 
 # It answers from the third time on, if it ever does.
 _DOCKER = """

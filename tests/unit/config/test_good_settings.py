@@ -91,6 +91,7 @@ def test_defaults() -> None:
         },
         "nginx": {
             "tls_profile": "intermediate",
+            "fast_path": True,
             "hsts": False,
             "refuse_old_docker": False,
             "connect_timeout": 3,

@@ -1,0 +1,45 @@
+"""What is promised of the measurements: each ratio of two quantities of the same run, and how large it may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.curve import ADDED_AT_MOST, AT_MOST
+from bench.measure import Ratio
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A ratio in words, which go on after "is": `at_least` or `at_most` so many times."""
+
+    what: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+PROMISES = {
+    "large_blob_vs_howto": Promise("MB/s of large layers, four clients, to those of the how-to's proxy", 1.8),
+    "large_blob_vs_static": Promise("the same to those of nginx with a static file", 0.9),
+    "small_blob_vs_howto": Promise("small layers a second, to those of the how-to's proxy", 15),
+    "cpu_per_gb_vs_howto": Promise("CPU for each GB pulled, to the how-to's", at_most=0.6),
+    "bcrypt_vs_open": Promise("requests a second with bcrypt passwords (cost 10), to those without any", 0.9),
+    "push_vs_direct": Promise("MB/s of pushes, to those of the registry alone", 0.95),
+    "up_vs_shell": Promise("the first `up`, to a shell script with the same commands", at_most=1.3),
+    "ansible_vs_up": Promise("an Ansible playbook's first run, to the first `up`", 3),
+    "ansible_vs_noop": Promise("the playbook without changes, to an `up` without", 5),
+    "pyinfra_vs_noop": Promise("a pyinfra deploy without changes, to an `up` without", 1),
+    "noop_vs_empty": Promise("an `up` without changes, to that of an empty program", at_most=3),
+    "gc_growth": Promise("clean-up at 10,000 tags, to ten times that at 1,000", at_most=AT_MOST),
+    "gc_growth_added": Promise("the same without a run's fixed cost", at_most=ADDED_AT_MOST),
+    "retention_growth": Promise("retention at 10,000 tags, to ten times that at 1,000", at_most=AT_MOST),
+    "retention_growth_added": Promise("the same without a run's fixed cost", at_most=ADDED_AT_MOST),
+    "deletion_growth": Promise("deletion by pattern at 10,000 tags, to ten times that at 1,000", at_most=AT_MOST),
+    "deletion_growth_added": Promise("the same without a run's fixed cost", at_most=ADDED_AT_MOST),
+}
+"""By the names in `summary.json`."""
+
+
+def ratio(name: str, value: float) -> Ratio:
+    """A measured ratio, with what is promised of it."""
+    promise = PROMISES[name]
+    return Ratio(name, value, promise.at_least, promise.at_most)
