@@ -54,17 +54,20 @@ class FakeHost:
     def fails_at(self, name: str, call: int) -> None:
         """A command of this machine writes but half of what it has to say, and is killed, at one of its calls."""
         calls = self.root / f"calls-{name}"
-        calls.write_text("")
-        real, wc, head = (shutil.which(its) for its in (name, "wc", "head"))
+        shutil.rmtree(calls, ignore_errors=True)
+        calls.mkdir()
+        real, head, wc = (shutil.which(its) for its in (name, "head", "wc"))
+        # Two of a pipeline may begin at once.
         self.command(
             name,
-            f'echo >>{calls}\n[ "$({wc} -l <{calls})" -eq {call} ] || exec {real} "$@"\n{real} "$@" >{calls}.out\n'
-            f"{head} -n $(($({wc} -l <{calls}.out) / 2)) {calls}.out\nkill -9 $$",
+            f'set -C; n=1\nuntil {{ true >"{calls}/$n"; }} 2>/dev/null; do n=$((n + 1)); done\n'
+            f'[ $n -eq {call} ] || exec {real} "$@"\n'
+            f'{real} "$@" >|{calls}.out\n{head} -n $(($({wc} -l <{calls}.out) / 2)) {calls}.out\nkill -9 $$',
         )
 
     def called(self, name: str) -> int:
         """How often it was called since."""
-        return len((self.root / f"calls-{name}").read_text())
+        return len(list((self.root / f"calls-{name}").iterdir()))
 
     def run(self, tool: str, *words: str, stdin: str = "") -> Ran:
         """Runs a tool with some words, in which paths of the host are not moved."""
