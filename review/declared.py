@@ -15,7 +15,7 @@ OURS = (TOOLS, "/etc/docker-registry")
 """Directories outside the storage root that are the registry's alone."""
 
 GROWING = ("letsencrypt", "nginx/etc/tls", "docker-registry/data")
-"""Directories below the storage root in which others put files beside ours: certbot, the certificate tools, the registry."""
+"""Directories below the storage root in which others put files: certbot, the certificate's tools, the registry."""
 
 CLAIM = "/var/lib/docker-registry/stack"
 UNITS = "/etc/systemd/system"
