@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from bench import figures
 from bench.measure import Part
 from bench.report import markdown, write
 from tests.lab.lab import default_name
@@ -25,6 +26,7 @@ def main(names: Sequence[str]) -> int:
     try:
         with locked(f"command-{default_name()}-bench", wait=False):
             found = [_run(name) for name in names or PARTS]
+        figures.main()
     except LabError as error:
         say(f"\nbench: {error}")
         return 1

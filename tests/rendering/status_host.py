@@ -24,7 +24,7 @@ case "$1" in
     ps) cat {root}/docker-ps ;;
     image) for id; do case $id in sha256:aa*) echo "$id|nginx:1.28.0 other:2 " ;; sha256:*) echo "$id|" ;; esac; done ;;
     network) cat {root}/docker-network ;; exec) test "$2" = "$(cat {root}/answers 2>/dev/null)" ;;
-    container) case $4 in *Health*) echo the-check ;; *) cat "{root}/process-$5" ;; esac ;;
+    container) case $4 in *Health*) echo the-check ;; *) cat "{root}/process-$5" "{root}/process-$6" ;; esac ;;
 esac
 """
 _SYSTEMCTL = """
@@ -46,7 +46,7 @@ class Host(CertificateHost):
         tool = self.path(f"{TOOLS}/status-timers")
         tool.write_text(tool.read_text().replace(UNITS, str(self.path(UNITS))))
         tool = self.path(f"{TOOLS}/status-containers")
-        tool.write_text(tool.read_text().replace('"/proc/', f'"{self.path("/proc")}/'))
+        tool.write_text(tool.read_text().replace("'/proc/", f"'{self.path('/proc')}/"))
         self.path("/var/lib/docker-registry/stack").write_text("a/b/c\n")
         self.command("docker", _DOCKER.format(root=root))
         self.command("systemctl", _SYSTEMCTL.format(root=root))
@@ -66,8 +66,8 @@ class Host(CertificateHost):
 
     def files(self, name: str, directory: str) -> None:
         """Which directory a running container has for the registry's files."""
-        self.path(f"/process-{name}").write_text(f"{directory}-{name} a/b/c\n")
-        seen = self.path(f"/proc/{directory}-{name}/root/var/lib/registry")
+        self.path(f"/process-{name}").write_text(f"{directory}-{name}\n".replace(" ", "-"))
+        seen = self.path(f"/proc/{directory}-{name}/root/var/lib/registry".replace(" ", "-"))
         seen.mkdir(parents=True)
         target = self.path(f"/{directory}")
         target.mkdir(exist_ok=True)
