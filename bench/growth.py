@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from bench.curve import Curve, promised, tables
 from bench.filling import HALF, TENTH, fill, tag_of
 from bench.measure import Part
+from bench.stage import cleared
 from tests.e2e.content import Api
 from tests.e2e.support import Deployed, deploy
-from tests.lab.docker import release
 from tests.lab.host import LabHost
 from tests.lab.hub import start_hub
 from tests.lab.lab import Lab, default_name
@@ -125,8 +125,7 @@ def _seconds(act: Callable[[], object]) -> float:
 @contextmanager
 def _deployed() -> Iterator[Deployed]:
     """A host with the program's defaults and a policy that drops half; all of it is removed in any case."""
-    _clear()
-    try:
+    with cleared(lab_name()):
         lab = Lab.open(lab_name())
         start_hub(lab)
         host = LabHost.start("registry", lab=lab)
@@ -136,15 +135,3 @@ def _deployed() -> Iterator[Deployed]:
         with step("bench: the first up"):
             registry = deploy(host, stack, FQDN, {"retention": {"mode": "on", "policies": policies}})
         yield registry
-    finally:
-        _clear()
-        release()
-
-
-def _clear() -> None:
-    stack = LabStack(lab_name())
-    if stack.config_file.exists():
-        stack.remove()
-    found = Lab.find(lab_name())
-    if found is not None:
-        found.remove()

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.stage import cleared
 from tests.lab import gotools
 from tests.lab.clients import CA_FILE, Client
-from tests.lab.docker import docker, release
+from tests.lab.docker import docker
 from tests.lab.host import LabHost
 from tests.lab.hub import start_hub
 from tests.lab.lab import Lab, default_name
@@ -50,21 +51,8 @@ def lab_name() -> str:
 @contextmanager
 def place() -> Iterator[Place]:
     """A place that is gone afterwards, whatever happens."""
-    _clear()
-    try:
+    with cleared(lab_name()):
         yield _made()
-    finally:
-        _clear()
-        release()
-
-
-def _clear() -> None:
-    stack = LabStack(lab_name())
-    if stack.config_file.exists():
-        stack.remove()
-    found = Lab.find(lab_name())
-    if found is not None:
-        found.remove()
 
 
 def _made() -> Place:
