@@ -19,12 +19,6 @@ def host(tmp_path: Path) -> FakeHost:
     return FakeHost(tmp_path / "host")
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    """A storage into which nothing was pushed yet."""
-    return Storage(tmp_path / "v2")
-
-
 def _remove(host: FakeHost, storage: Storage, *lines: str) -> Ran:
     notes = host.root / "notes"
     notes.mkdir(exist_ok=True)

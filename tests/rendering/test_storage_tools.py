@@ -28,12 +28,6 @@ def host(tmp_path: Path) -> FakeHost:
     return FakeHost(tmp_path / "host")
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    """A storage into which nothing was pushed yet."""
-    return Storage(tmp_path / "v2")
-
-
 def _empty(host: FakeHost, storage: Storage, act: str = "list") -> list[str]:
     done = host.run("empty-repositories", act, str(storage.root))
     assert (done.code, done.err) == (0, "")
