@@ -64,5 +64,5 @@ class GarbageCollection(pulumi.ComponentResource):
         if args.settings.enabled:
             self.timers = [timer(name, units, host, self, after=after)]
         else:
-            unit_file(name, "service", units, host, self, after=after)
+            unit_file(name, units, host, self, after=after)
         self.register_outputs({})

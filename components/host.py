@@ -9,7 +9,7 @@ import pulumi_docker as docker
 
 from components.connection import Command, CommandArgs, connect, size_of
 from config import Secrets, Settings
-from rendering.rootfs import TOOLS, HostFile, fingerprint, render
+from rendering.rootfs import TOOLS, HostFile, render
 from rendering.tools import install_script, removal_command
 
 # One host, one stack: the file names it. `check-host` writes and reads it.
@@ -41,8 +41,9 @@ class Directory:
 class FileArgs:
     """A file on the host.
 
-    `verify` runs before the new file replaces the old one and can refuse it; `then` runs once it is in place.
-    A `secret` file's content is in no preview and in no plain state. A `kept` file outlives destroy.
+    `verify` runs before the new file replaces the old one and can refuse it; `then` runs once it is in place, also
+    when it was there already. Both are one command, without a shell. `retire` is shell text that runs before destroy
+    removes the file; a `kept` one outlives it. A secret file's content is in no preview and in no plain state.
     """
 
     file: pulumi.Input[HostFile]
@@ -51,6 +52,7 @@ class FileArgs:
     owner: str = "root:root"
     verify: str | None = None
     then: str | None = None
+    retire: str | None = None
     kept: bool = False
 
 
@@ -77,9 +79,7 @@ class Host(pulumi.ComponentResource):
         self.stack = args.stack
         self.time_zone = args.settings.host.time_zone
 
-        self._checked = self._check()
-        installed = self._install_tools()
-        self.ready = self._prepare(after=[installed])
+        self.ready = self._prepare(self._check())
         self.provider = self._docker_provider()
         self.orphans = pulumi.ResourceHook(f"{name}-remove-orphan", self._remove_orphan)
         self.lost = pulumi.ErrorHook(f"{name}-replace-lost", self._replace_lost)
@@ -97,11 +97,10 @@ class Host(pulumi.ComponentResource):
         """A file on the host, as one resource: its standard input is the content, and so is the preview's diff."""
         return self._file(name, args, opts, after=[self.ready])
 
-    def directories(self, name: str, table: Sequence[Directory], opts: pulumi.ResourceOptions) -> Command:
+    def directories(self, name: str, directories: Sequence[Directory], opts: pulumi.ResourceOptions) -> Command:
         """Directories with owner and mode. Destroy leaves them, and what is in them."""
-        lines = "".join(f"{entry.mode} {entry.owner} {entry.path}\n" for entry in table)
-        create = f"{TOOLS}/ensure-directories {len(table)}"
-        return self.command(name, CommandArgs(create=create, stdin=lines), opts)
+        create = f"{TOOLS}/ensure-directories {len(directories)}"
+        return self.command(name, CommandArgs(create=create, stdin=table(directories)), opts)
 
     def docker_options(
         self, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource] = ()
@@ -133,6 +132,8 @@ class Host(pulumi.ComponentResource):
         # A host that was set up anew has no tools: destroy, which clears the way for the next up, must not need them.
         remover = f"{TOOLS}/remove-file"
         remove = f"test ! -x {remover} || {shlex.join([remover, '--for', owner, args.path])}"
+        if args.retire is not None:
+            remove = f"{args.retire} && {{ {remove}; }}"
         command = CommandArgs(
             create=create, delete=None if args.kept else f"sh -c {shlex.quote(remove)}", stdin=content
         )
@@ -159,31 +160,28 @@ class Host(pulumi.ComponentResource):
             self._child(),
         )
 
-    def _install_tools(self) -> Command:
-        """All tools at once: what comes later is a file each, put there by them."""
-        owner = f"{self._name}-tools@{self._connection.kind}"
-        return self._connection.command(
-            f"{self._name}-tools",
-            CommandArgs(
-                create="sh -s", delete=f"sh -c {shlex.quote(removal_command(owner))}", stdin=install_script(owner)
-            ),
-            pulumi.ResourceOptions.merge(
-                self._child(after=[self._checked]),
-                # Once each tool was a resource: removing the first would now remove what this one has put there.
-                pulumi.ResourceOptions(aliases=[pulumi.Alias(name=f"{self._name}-tool-put-file")]),
-            ),
-        )
-
-    def _prepare(self, after: Sequence[Command]) -> Command:
+    def _prepare(self, checked: Command) -> Command:
+        """All tools at once, and what they find wanting: what comes later is a file each, put there by them."""
         settings = self._args.settings.host
+        owner = f"{self._name}-tools@{self._connection.kind}"
         prepare = shlex.join(
             [
-                *(f"{TOOLS}/prepare-host", "--install", _yes(settings.install_packages)),
+                *("sh", "-s", "--", f"{TOOLS}/prepare-host", "--install", _yes(settings.install_packages)),
                 *("--time-zone", settings.time_zone, "--user", settings.user),
             ]
         )
-        create = f"{prepare} # {_revision('prepare-host')}"
-        return self._command(f"{self._name}-prepare", CommandArgs(create=create), self._child(), after)
+        return self._connection.command(
+            f"{self._name}-tools",
+            CommandArgs(
+                create=prepare, delete=f"sh -c {shlex.quote(removal_command(owner))}", stdin=install_script(owner)
+            ),
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[checked],
+                # Once each tool was a resource: removing the first would now remove what this one has put there.
+                aliases=[pulumi.Alias(name=f"{self._name}-tool-put-file")],
+            ),
+        )
 
     def _docker_provider(self) -> docker.Provider:
         host: pulumi.Input[str] = self._connection.docker_host
@@ -222,6 +220,11 @@ class Host(pulumi.ComponentResource):
         return True
 
 
+def table(directories: Sequence[Directory]) -> str:
+    """Directories as `ensure-directories` reads them, a line each."""
+    return "".join(f"{entry.mode} {entry.owner} {entry.path}\n" for entry in directories)
+
+
 def _put_file(owner: str, size: str, args: FileArgs) -> str:
     words = [
         f"{TOOLS}/put-file",
@@ -239,11 +242,6 @@ def _put_file(owner: str, size: str, args: FileArgs) -> str:
     if args.then is not None:
         words += ["--then", args.then]
     return shlex.join([*words, args.path])
-
-
-def _revision(tool: str) -> str:
-    """A mark that changes with the tool, so that a changed tool runs again."""
-    return fingerprint(render(f"{TOOLS}/{tool}").content, 8)
 
 
 def _yes(value: bool) -> str:

@@ -1,16 +1,15 @@
 """The bridge network in which the containers find each other by name."""
 
-import shlex
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
 from components.adoption import Adoption
-from components.connection import Command, CommandArgs
+from components.connection import Command
 from components.host import STACK_LABEL, FileArgs, Host
 from config.network import Network as NetworkSettings
-from rendering.rootfs import fingerprint, render
+from rendering.rootfs import TOOLS, render
 
 _UNIT = "docker-registry-network.service"
 
@@ -63,18 +62,14 @@ class Network(pulumi.ComponentResource):
     def _guard(self, host: Host, subnet: str) -> Command:
         """The host's rule against packets that are sent straight to the network: from now on, and from each boot."""
         file = render(f"/etc/systemd/system/{_UNIT}", subnet=subnet)
-        unit = host.file(
-            f"{self._name}-guard-service",
-            FileArgs(file=file, path=file.path, mode="0644"),
-            pulumi.ResourceOptions(parent=self),
-        )
-        # To enable would reload systemd once more.
-        enable = f"systemctl enable -q {_UNIT} --no-reload && systemctl daemon-reload && systemctl restart {_UNIT}"
-        mark = fingerprint(file.content, 8)
-        return host.command(
+        return host.file(
             f"{self._name}-guard",
-            CommandArgs(
-                create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"systemctl disable -q --now {_UNIT}"
+            FileArgs(
+                file=file,
+                path=file.path,
+                mode="0644",
+                then=f"{TOOLS}/load-unit --enable {_UNIT}",
+                retire=f"systemctl disable -q --now {_UNIT}",
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[unit]),
+            pulumi.ResourceOptions(parent=self),
         )

@@ -7,9 +7,9 @@ from typing import Any
 
 import pulumi
 
-from components.connection import Command, CommandArgs
+from components.connection import Command
 from components.host import FileArgs, Host
-from rendering.rootfs import fingerprint, render
+from rendering.rootfs import TOOLS, HostFile, render
 
 
 @dataclass(frozen=True)
@@ -32,28 +32,34 @@ def timer(
 
     Destroy takes it away, once a run that is under way has been ended.
     """
-    units = [unit_file(name, kind, args, host, parent, after) for kind in ("service", "timer")]
+    service = unit_file(name, args, host, parent, after=after)
+    file = _unit(args, "timer")
     unit = f"{args.unit}.timer"
-    mark = fingerprint("".join(content for _, content in units), 8)
-    # To enable would reload systemd once more.
-    enable = f"systemctl enable -q {unit} --no-reload && systemctl daemon-reload && systemctl restart {unit}"
     traces = shlex.join([*args.traces, f"/var/lib/systemd/timers/stamp-{unit}"])
-    disable = f"systemctl disable -q --now {unit} && systemctl stop {args.unit}.service && rm -f {traces}"
-    return host.command(
+    return host.file(
         f"{name}-enable",
-        CommandArgs(create=f"sh -c {shlex.quote(f'{enable} # {mark}')}", delete=f"sh -c {shlex.quote(disable)}"),
-        pulumi.ResourceOptions(parent=parent, depends_on=[resource for resource, _ in units]),
+        FileArgs(
+            file=file,
+            path=file.path,
+            mode="0644",
+            then=f"{TOOLS}/load-unit --enable {unit}",
+            retire=f"systemctl disable -q --now {unit} && systemctl stop {args.unit}.service && rm -f {traces}",
+        ),
+        pulumi.ResourceOptions(parent=parent, depends_on=[service]),
     )
 
 
 def unit_file(
-    name: str, kind: str, args: TimerArgs, host: Host, parent: pulumi.Resource, after: Sequence[pulumi.Resource]
-) -> tuple[Command, str]:
-    """The file of the `service` or the `timer`, and its content."""
-    file = render(f"/etc/systemd/system/{args.unit}.{kind}", **args.context)
-    resource = host.file(
-        f"{name}-{kind}",
-        FileArgs(file=file, path=file.path, mode="0644"),
+    name: str, args: TimerArgs, host: Host, parent: pulumi.Resource, *, after: Sequence[pulumi.Resource]
+) -> Command:
+    """The service alone, which nothing starts by itself."""
+    file = _unit(args, "service")
+    return host.file(
+        f"{name}-service",
+        FileArgs(file=file, path=file.path, mode="0644", then=f"{TOOLS}/load-unit {args.unit}.service"),
         pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )
-    return resource, file.content
+
+
+def _unit(args: TimerArgs, kind: str) -> HostFile:
+    return render(f"/etc/systemd/system/{args.unit}.{kind}", **args.context)

@@ -1,13 +1,14 @@
 """Named volumes over the directories that hold the images and the logs."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
 from components.connection import Command, CommandArgs
-from components.host import STACK_LABEL, Directory, Host
+from components.host import STACK_LABEL, Directory, Host, table
 from rendering.rootfs import TOOLS
 
 
@@ -42,26 +43,22 @@ class Volumes(pulumi.ComponentResource):
             "registry-ui-logs": f"{ui}/logs",
         }
         self.files = f"{directories['registry-data']}/docker"
-        made = host.directories(
-            f"{name}-directories",
+        self._ready = self._prepare(
+            directories,
             [
                 *(Directory("0700", "root:root", path) for path in (registry, ui, *directories.values())),
                 # As the registry would make it; the proxy mounts it, which Docker refuses of nothing.
                 Directory("0755", "root:root", self.files),
             ],
-            pulumi.ResourceOptions(parent=self),
         )
-        self._ready = self._prepare(directories, made)
         self.data, self.logs, self.ui_logs = (self._volume(*pair) for pair in directories.items())
         self.register_outputs({})
 
-    def _prepare(self, directories: dict[str, str], made: Command) -> Command:
-        pairs = [f"{volume}={path}" for volume, path in directories.items()]
-        return self._host.command(
-            f"{self._name}-prepare",
-            CommandArgs(create=shlex.join([f"{TOOLS}/prepare-volumes", *pairs])),
-            pulumi.ResourceOptions(parent=self, depends_on=[made]),
-        )
+    def _prepare(self, volumes: dict[str, str], directories: Sequence[Directory]) -> Command:
+        pairs = [f"{volume}={path}" for volume, path in volumes.items()]
+        create = shlex.join([f"{TOOLS}/prepare-volumes", str(len(directories)), *pairs])
+        args = CommandArgs(create=create, stdin=table(directories))
+        return self._host.command(f"{self._name}-prepare", args, pulumi.ResourceOptions(parent=self))
 
     def _volume(self, volume: str, path: str) -> docker.Volume:
         bound = pulumi.ResourceOptions.merge(

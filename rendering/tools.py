@@ -7,6 +7,9 @@ from jinja2 import Template
 
 from rendering.rootfs import TOOLS, fingerprint, render, tools
 
+COMMANDS = "/usr/local/bin"
+"""Where the tools lie that people call by name."""
+
 PUT_FILE = f"{TOOLS}/put-file"
 REMOVE_FILE = f"{TOOLS}/remove-file"
 
@@ -46,11 +49,15 @@ def install_script(owner: str) -> str:
     """A script for `sh -s` that installs all tools in the name of `owner`, and retires those that `owner` had besides.
 
     A tool that somebody changed on the host is kept beside the new one. A script that arrives cut off changes nothing
-    and fails.
+    and fails. The script's arguments, if it has any, are a command that it becomes in the end.
     """
     found = [Tool(path, render(path).content) for path in tool_paths()]
     template = Template(_TEMPLATE.read_text(), trim_blocks=True, keep_trailing_newline=True)
-    return str(template.render(tools=found, put_file=PUT_FILE, remove_file=REMOVE_FILE, owner=owner))
+    return str(
+        template.render(
+            tools=found, folder=TOOLS, commands=COMMANDS, put_file=PUT_FILE, remove_file=REMOVE_FILE, owner=owner
+        )
+    )
 
 
 def removal_command(owner: str) -> str:

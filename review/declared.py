@@ -20,10 +20,8 @@ GROWING = ("letsencrypt", "nginx/etc/tls", "docker-registry/data")
 CLAIM = "/var/lib/docker-registry/stack"
 UNITS = "/etc/systemd/system"
 
-_TOOL = re.compile(
-    r"^(?:first|put) (?P<path>/\S+)(?: \d+)? <<'(?P<mark>[^'\n]+)'\n(?P<text>.*?)^(?P=mark)$", re.M | re.S
-)
-_ENABLED = re.compile(r"systemctl enable (?:-q |--quiet )?(\S+)")
+_TOOL = re.compile(r"^put (?P<path>/\S+) \d+ <<'(?P<mark>[^'\n]+)'\n(?P<text>.*?)^(?P=mark)$", re.M | re.S)
+_ENABLED = re.compile(r"/load-unit --enable ([^\s']+)")
 _PAIR = re.compile(r"^\s*ssl_certificate(?P<key>_key)?\s+(?P<path>[^;]+);", re.MULTILINE)
 
 
@@ -90,7 +88,7 @@ def declared(resources: Sequence[Resource]) -> Declared:
     found = list(resources)
     files = tuple(_files(found))
     check = next((one for one in found if one.name.endswith("-check") and one.option("stack")), None)
-    prepare = next((one for one in found if one.tool == "prepare-host"), None)
+    prepare = next((one for one in found if one.option("time-zone")), None)
     units = {unit: one.urn for one in found for unit in _ENABLED.findall(str(one.inputs.get("create")))}
     if prepare is not None:
         units["docker.service"] = prepare.urn
@@ -158,7 +156,7 @@ def _directories(resources: Sequence[Resource], files: Sequence[File]) -> Iterat
     table = [
         (line.split(" ", 2), one.urn)
         for one in resources
-        if one.tool == "ensure-directories"
+        if one.tool in {"ensure-directories", "prepare-volumes"}
         for line in str(one.inputs.get("stdin")).splitlines()
     ]
     paths = {entry[2] for entry, _ in table}

@@ -199,9 +199,9 @@ def test_half_a_secret_changes_nothing(host: FakeHost, secret: Path) -> None:
 
 def _volumes(host: FakeHost, *, lies_in: str | None) -> tuple[Ran, Path]:
     directory = host.root / "data"
-    directory.mkdir()
     host.command("docker", "exit 1" if lies_in is None else f"echo {lies_in}")
-    return host.run("prepare-volumes", f"registry-data={directory}"), directory
+    wanted = f"0700 {OWNER} {directory}\n"
+    return host.run("prepare-volumes", "1", f"registry-data={directory}", stdin=wanted), directory
 
 
 def test_a_directory_is_no_empty_volume(host: FakeHost) -> None:
@@ -209,6 +209,7 @@ def test_a_directory_is_no_empty_volume(host: FakeHost) -> None:
     done, directory = _volumes(host, lies_in=None)
     assert done == Ran(0, "", "")
     assert [path.name for path in directory.iterdir()] == [".volume"]
+    assert directory.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_volume_that_is_there_already_is_used(host: FakeHost) -> None:
@@ -221,4 +222,4 @@ def test_a_volume_that_lies_elsewhere_is_refused(host: FakeHost) -> None:
     done, directory = _volumes(host, lies_in="/somewhere/else")
     assert done.code != 0
     assert f"lies in /somewhere/else, not in {directory}" in done.err
-    assert list(directory.iterdir()) == []
+    assert not directory.exists()

@@ -23,11 +23,10 @@ class BlankHost:
         self.root = root
         (root / "run/lock").mkdir(parents=True)
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a script as `sh -s` does, every place on the host moved below the directory."""
-        return subprocess.run(
-            ["sh", "-s"], input=self._moved(script), capture_output=True, text=True, timeout=60, check=False
-        )
+        argv = ["sh", "-s", "--", *words]
+        return subprocess.run(argv, input=self._moved(script), capture_output=True, text=True, timeout=60, check=False)
 
     def files(self) -> dict[str, str]:
         """The tools that are there."""
@@ -75,10 +74,48 @@ def test_a_script_that_arrives_in_part_changes_nothing(host: BlankHost, part: fl
 
 def test_a_script_without_its_last_line_changes_nothing(host: BlankHost) -> None:
     """It is good shell, and would end well without having done anything."""
-    done = host.run(install_script(ME).removesuffix("main\n"))
+    done = host.run(install_script(ME).removesuffix('main "$@"\n'))
     assert done.returncode != 0
     assert "did not arrive whole" in done.stderr
     assert host.files() == {}
+
+
+@pytest.mark.parametrize("there", ["nothing", "one tool", "half a stage"])
+def test_what_a_killed_run_left_is_made_good(host: BlankHost, there: str) -> None:
+    """And all of it is known for the program's: nothing is kept beside, and removal takes it all."""
+    left = {
+        "nothing": None,
+        "one tool": host.root / "usr/local/bin/registry-gc",
+        "half a stage": host.root / f"{TOOLS[1:]}.new~/lib/keep-secret",
+    }[there]
+    if left is not None:
+        left.parent.mkdir(parents=True)
+        left.write_text(host.wanted().get("/usr/local/bin/registry-gc", "") if there == "one tool" else "half")
+    done = host.run(install_script(ME))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host.files() == host.wanted()
+    assert not (host.root / f"{TOOLS[1:]}.new~").exists()
+    host.run(removal_command(ME))
+    assert host.files() == {}
+    assert not [*(host.root / "var/lib/docker-registry/files").iterdir()]
+
+
+def test_somebody_s_own_file_is_kept_beside(host: BlankHost) -> None:
+    """Also where there is no other tool yet."""
+    own = host.root / "usr/local/bin/registry-gc"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    done = host.run(install_script(ME))
+    assert "kept as" in done.stderr
+    [backup] = own.parent.glob("registry-gc.*~")
+    assert backup.read_text() == "mine"
+
+
+def test_the_command_after_it_runs_by_the_tools(host: BlankHost) -> None:
+    """Its words arrive, its input is empty, and its failure is the script's."""
+    host.run(install_script(ME))
+    said = host.run(install_script(ME), "sh", "-c", 'cat; echo "$0 $1"; exit 3', "a  word", "another")
+    assert (said.returncode, said.stdout) == (3, "a  word another\n")
 
 
 def test_what_is_no_tool_any_more_goes(host: BlankHost, monkeypatch: pytest.MonkeyPatch) -> None:

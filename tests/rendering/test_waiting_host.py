@@ -9,11 +9,14 @@ import pytest
 from tests.rendering.certificate_host import CertificateHost
 from tests.rendering.status_host import Host
 
-# It answers from the third time on, if it ever does.
+# It answers from the third time on, if it ever does, and ends as often as a file says.
 _DOCKER = """
 echo "$*" >>{root}/calls
 case "$*" in
     container\\ inspect*Healthcheck*) echo the-check ;;
+    container\\ inspect*RestartCount*)
+        cat {root}/restarts 2>/dev/null || echo 2
+        [ ! -e {root}/restarts ] || echo $(($(cat {root}/restarts) + 1)) >{root}/restarts ;;
     container\\ inspect*) echo "/nginx running " ;;
     container\\ logs*) echo "it says why" ;;
     exec*) [ "$(grep -c ^exec {root}/calls)" -ge {times} ] ;;
@@ -53,11 +56,22 @@ def test_a_container_that_never_answers(tmp_path: Path) -> None:
     assert "it says why" in done.err
 
 
-@pytest.mark.parametrize(("name", "site", "tested"), [("log.conf", False, False), ("log.conf", True, True)])
-def test_a_file_beside_the_site_is_tested_once_there_is_a_site(
-    name: str, site: bool, tested: bool, tmp_path: Path
-) -> None:
-    """Before, the test of the site is the test of all."""
+def test_a_container_that_ends_again_and_again(tmp_path: Path) -> None:
+    """Is told of after a few times, not after two minutes; those before this run don't count."""
+    host = CertificateHost(tmp_path / "host")
+    host.command("docker", _DOCKER.format(root=tmp_path, times=100000))
+    (tmp_path / "restarts").write_text("7\n")
+    done = host.run("await-container", "256", "0123")
+    assert done.code == 1
+    assert done.err.startswith("container nginx running: no good answer after 4 restarts; what it said last:\n")
+    assert "it says why" in done.err
+    assert (tmp_path / "calls").read_text().count("exec 0123") == 4
+
+
+@pytest.mark.parametrize("name", ["log.conf", "registry.conf"])
+@pytest.mark.parametrize("site", [False, True])
+def test_the_proxy_s_files_are_tested_once_there_is_a_site(name: str, site: bool, tmp_path: Path) -> None:
+    """Before, nothing serves by them, and the start of the proxy is the test of all."""
     host = CertificateHost(tmp_path / "host")
     host.command("docker", f'echo "$*" >>{tmp_path}/calls')
     folder = tmp_path / "root/nginx/etc/conf.d"
@@ -66,4 +80,4 @@ def test_a_file_beside_the_site_is_tested_once_there_is_a_site(
         (folder / "registry.conf").touch()
     (tmp_path / "new").touch()
     done = host.run("nginx-test", "nginx:1", str(tmp_path / "root"), name, str(tmp_path / "new"))
-    assert (done.code, (tmp_path / "calls").exists()) == (0, tested), done.err
+    assert (done.code, (tmp_path / "calls").exists()) == (0, site), done.err

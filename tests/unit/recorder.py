@@ -95,6 +95,12 @@ class Recording:
         return [resource for resource in self if resource.is_command]
 
     @property
+    def directories(self) -> list[Recorded]:
+        """The commands that make directories."""
+        tools = ("/ensure-directories ", "/prepare-volumes ")
+        return [one for one in self.commands if any(tool in str(one.inputs["create"]) for tool in tools)]
+
+    @property
     def components(self) -> list[Recorded]:
         """The components."""
         return [resource for resource in self if not resource.custom]

@@ -144,10 +144,7 @@ def test_published_ports_are_sorted_and_have_an_address(container: Recorded) -> 
 
 def test_it_mounts_directories_that_the_stack_made(run: Recording, container: Recorded) -> None:
     """With owner and mode; never a file, which would stay the old one when it is replaced by a rename."""
-    tables = [
-        command.inputs["stdin"] for command in run.commands if "/ensure-directories " in str(command.inputs["create"])
-    ]
-    made = {line.split()[2] for table in tables for line in table.splitlines()}
+    made = {line.split()[2] for one in run.directories for line in one.inputs["stdin"].splitlines()}
     for volume in container.inputs["volumes"]:
         if "hostPath" in volume:
             assert volume["hostPath"] in made

@@ -14,7 +14,7 @@ from components.host import Directory, FileArgs
 from config import Secrets, Settings
 from rendering.rootfs import TOOLS, HostFile
 from rendering.tools import install_script, removal_command
-from tests.unit.assembly import Assembly, assembled, assembled_anew
+from tests.unit.assembly import Assembly, assembled
 from tests.unit.config.stack import Stack
 from tests.unit.programs import part
 from tests.unit.recorder import STACK_NAME, Recording
@@ -59,10 +59,8 @@ def test_the_tools_arrive_together(preview: bool) -> None:
     """After the check, in one round trip, and before everything else."""
     run = _host(preview=preview)
     assert run["h-tools"].depends_on == {"h-check"}
-    assert run["h-tools"].inputs["create"] == "sh -s"
     assert run["h-tools"].inputs["stdin"] == install_script("h-tools@ssh")
     assert run["h-tools"].inputs["delete"] == f"sh -c {shlex.quote(removal_command('h-tools@ssh'))}"
-    assert run["h-prepare"].depends_on == {"h-tools"}
 
 
 def test_tools_that_were_resources_of_their_own_are_taken_over(preview: bool) -> None:
@@ -70,22 +68,13 @@ def test_tools_that_were_resources_of_their_own_are_taken_over(preview: bool) ->
     assert _host(preview=preview)["h-tools"].aliases == ("h-tool-put-file",)
 
 
-def test_a_changed_preparation_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its command ends in a mark of the tool's content."""
-    before = _host()["h-prepare"].inputs["create"]
-    monkeypatch.setattr("components.host._revision", lambda tool: f"another {tool}")
-    after = assembled_anew("host", False)["h-prepare"].inputs["create"]
-    assert before != after
-    assert after.endswith("# another prepare-host")
-
-
 def test_the_preparation_follows_the_settings(preview: bool) -> None:
     """Packages, time zone, and the user who talks to Docker."""
-    plain = _host(preview=preview)["h-prepare"].inputs["create"]
-    assert plain.startswith(f"{TOOLS}/prepare-host --install yes --time-zone Etc/UTC --user root # ")
+    plain = _host(preview=preview)["h-tools"].inputs["create"]
+    assert plain == f"sh -s -- {TOOLS}/prepare-host --install yes --time-zone Etc/UTC --user root"
     changes = {"host": {"user": "admin", "sudo": True, "timeZone": "Europe/Vienna", "installPackages": False}}
-    other = _host(preview=preview, changes=changes)["h-prepare"].inputs["create"]
-    assert "prepare-host --install no --time-zone Europe/Vienna --user admin # " in other
+    other = _host(preview=preview, changes=changes)["h-tools"].inputs["create"]
+    assert other.endswith("/prepare-host --install no --time-zone Europe/Vienna --user admin")
 
 
 def _with_file(args: FileArgs, *, preview: bool) -> Recording:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rendering.rootfs import TOOLS
 from tests.unit.assembly import assembled
 from tests.unit.config.stack import Stack
@@ -46,20 +48,20 @@ def test_its_name_is_its_output(preview: bool) -> None:
 def test_nobody_sends_straight_into_it(preview: bool) -> None:
     """The host's rule is there before the network, from each boot on, and goes with the stack."""
     run = _run(preview, {"network": {"subnet": "100.127.8.0/28"}})
-    unit, guard = run["n-guard-service"], run["n-guard"]
-    assert f"ExecStart={TOOLS}/guard-network 100.127.8.0/28\n" in unit.inputs["stdin"]
-    assert "Before=docker.service\n" in unit.inputs["stdin"]
-    assert "systemctl enable -q docker-registry-network.service" in guard.inputs["create"]
-    assert "systemctl restart docker-registry-network.service" in guard.inputs["create"]
-    assert guard.inputs["delete"] == "systemctl disable -q --now docker-registry-network.service"
-    assert "n-guard-service" in guard.depends_on
+    guard = run["n-guard"]
+    assert f"ExecStart={TOOLS}/guard-network 100.127.8.0/28\n" in guard.inputs["stdin"]
+    assert "Before=docker.service\n" in guard.inputs["stdin"]
+    assert f"--then '{TOOLS}/load-unit --enable docker-registry-network.service'" in guard.inputs["create"]
+    assert shlex.split(guard.inputs["delete"])[-1].startswith(
+        "systemctl disable -q --now docker-registry-network.service && { "
+    )
     assert "n-guard" in run["n-bridge"].depends_on
 
 
 def test_another_subnet_is_another_rule(preview: bool) -> None:
     """The unit starts again when its file has changed."""
     first, second = (
-        _run(preview, {"network": {"subnet": subnet}})["n-guard"].inputs["create"]
+        _run(preview, {"network": {"subnet": subnet}})["n-guard"].inputs["stdin"]
         for subnet in ("100.127.8.0/28", "100.127.9.0/28")
     )
     assert first != second

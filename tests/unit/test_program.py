@@ -94,12 +94,12 @@ def test_docker_objects_use_the_host_s_own_provider(run: Recording) -> None:
 def test_docker_objects_wait_until_the_host_is_ready(run: Recording) -> None:
     """Docker may have to be installed first."""
     for resource in docker_objects(run):
-        assert "host-prepare" in resource.depends_on, resource.name
+        assert "host-tools" in resource.depends_on, resource.name
 
 
 def test_a_local_docker_is_not_asked_before_it_is_there(preview: bool) -> None:
     """Over SSH the first use connects; a local provider pings Docker at once."""
-    assert whole("local", preview)["host-docker"].depends_on == {"host-prepare"}
+    assert whole("local", preview)["host-docker"].depends_on == {"host-tools"}
 
 
 def test_docker_objects_bear_the_stack_s_name(run: Recording) -> None:
@@ -120,10 +120,10 @@ def test_orphans_make_way_for_networks_and_containers(run: Recording) -> None:
 
 def test_commands_wait_for_the_host(run: Recording) -> None:
     """Nothing runs on a host before it is checked and ready, but what makes it so."""
-    making = {"host-check", "host-tools", "host-prepare"}
+    making = {"host-check", "host-tools"}
     for command in run.commands:
         if command.name not in making:
-            assert "host-prepare" in command.depends_on, command.name
+            assert "host-tools" in command.depends_on, command.name
 
 
 def test_commands_run_again_in_place(run: Recording) -> None:
@@ -150,22 +150,20 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
             assert "rm -r" not in deletes
         elif command.name == "host-check":
             assert deletes.endswith("rm -f /var/lib/docker-registry/stack")
-        elif command.name == "network-guard":
-            assert deletes.endswith("systemctl disable -q --now docker-registry-network.service")
-        elif command.name in TIMERS:
+        elif deletes:
+            assert "/put-file " in str(command.inputs["create"]), command.name
+            assert f"/remove-file --for {command.name}@" in deletes, command.name
+            assert "stdin" not in command.secrets, command.name
+        if command.name in TIMERS:
             unit, trace = TIMERS[command.name]
             ended = f"disable -q --now {unit}.timer && systemctl stop {unit}.service && "
             assert (
                 f"{ended}rm -f /var/lib/docker-registry/{trace} /var/lib/systemd/timers/stamp-{unit}.timer" in deletes
             )
-        elif deletes:
-            assert "/put-file " in str(command.inputs["create"]), command.name
-            assert f"/remove-file --for {command.name}@" in deletes, command.name
-            assert "stdin" not in command.secrets, command.name
     removable = {command.name for command in run.commands if "delete" in command.inputs}
     kept = {command.name for command in run.commands} - removable
-    assert kept >= {"nginx-accounts", "registry-http-secret", "volumes-prepare", "host-prepare"}
-    assert kept >= {command.name for command in run.commands if "/ensure-directories " in str(command.inputs["create"])}
+    assert kept >= {"nginx-accounts", "registry-http-secret"}
+    assert kept >= {command.name for command in run.directories}
     files = {"certificate-challenge-site", "certificate-server-authority"}
     assert kept >= {name for name in run.resources if name.startswith("certificate-")} - files
 

@@ -22,11 +22,11 @@ def test_the_policies_are_there_in_any_mode(preview: bool) -> None:
 def test_the_timer_is_there_when_images_are_dropped(preview: bool) -> None:
     """It waits for all that its service needs, and has the schedule of the settings."""
     run = whole("acme", preview)
-    assert run["retention-timer"].depends_on >= {"facts-file", "retention-policies", "images-regbot"}
-    lines = run["retention-timer"].inputs["stdin"].splitlines()
+    assert run["retention-service"].depends_on >= {"facts-file", "retention-policies", "images-regbot"}
+    lines = run["retention-enable"].inputs["stdin"].splitlines()
     assert {"OnCalendar=Sun 03:00", "RandomizedDelaySec=10m", "Persistent=true"} <= set(lines)
-    assert run["retention-enable"].depends_on >= {"retention-service", "retention-timer"}
-    assert f"systemctl enable -q {UNIT}.timer" in run["retention-enable"].inputs["create"]
+    assert run["retention-enable"].depends_on >= {"retention-service"}
+    assert f"/load-unit --enable {UNIT}.timer" in run["retention-enable"].inputs["create"]
     assert "retention_mode=on" in run["facts-file"].inputs["stdin"].splitlines()
 
 
@@ -34,7 +34,8 @@ def test_destroy_takes_the_timer_away(preview: bool) -> None:
     """With the record of its last run."""
     disable = shlex.split(whole("acme", preview)["retention-enable"].inputs["delete"])[-1]
     traces = f"/var/lib/docker-registry/retention /var/lib/systemd/timers/stamp-{UNIT}.timer"
-    assert disable == f"systemctl disable -q --now {UNIT}.timer && systemctl stop {UNIT}.service && rm -f {traces}"
+    ended = f"systemctl disable -q --now {UNIT}.timer && systemctl stop {UNIT}.service && rm -f {traces}"
+    assert disable.startswith(f"{ended} && {{ ")
 
 
 def test_nothing_is_deleted_by_an_up(preview: bool) -> None:

@@ -63,8 +63,7 @@ def test_the_certificate_must_be_there(variant: str, pair: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_directory_is_known(variant: str) -> None:
-    tables = [one for one in whole(variant, False).commands if "/ensure-directories" in str(one.inputs["create"])]
-    lines = {line for one in tables for line in str(one.inputs["stdin"]).splitlines()}
+    lines = {line for one in whole(variant, False).directories for line in str(one.inputs["stdin"]).splitlines()}
     found = {f"{int(one.mode, 8):04o} {one.owner} {one.path}" for one in declared_by(variant).directories if one.mode}
     assert found == lines
 

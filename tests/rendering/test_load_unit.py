@@ -1,0 +1,35 @@
+"""How systemd is told of a unit whose file was put in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rendering.host_tools import FakeHost
+
+UNIT = "docker-registry-gc.timer"
+
+
+def _calls(folder: Path, *words: str, known: bool) -> list[str]:
+    """How systemctl is called where systemd has an older file of the unit in mind, or none."""
+    host = FakeHost(folder / "host")
+    log = host.root / "calls"
+    answer = "yes" if known else "no"
+    host.command("systemctl", f'echo "$*" >>{log}; case $1 in show) echo {answer} ;; esac')
+    done = host.run("load-unit", *words, UNIT)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    return log.read_text().splitlines()[1:]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_timer_runs_from_now_on(tmp_path: Path, known: bool) -> None:
+    """By its new file, and from each boot on."""
+    reload = ["daemon-reload"] if known else []
+    assert _calls(tmp_path, "--enable", known=known) == [*reload, f"enable -q --no-reload {UNIT}", f"restart {UNIT}"]
+
+
+@pytest.mark.parametrize(("known", "calls"), [(False, []), (True, ["daemon-reload"])])
+def test_a_service_that_nothing_starts_is_only_read(tmp_path: Path, known: bool, calls: list[str]) -> None:
+    """And that of a new file reads systemd by itself."""
+    assert _calls(tmp_path, known=known) == calls
