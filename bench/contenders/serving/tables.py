@@ -32,10 +32,10 @@ _PASSWORD = (
     "an account all the same, and gets no password. More is better."
 )
 _PUSH = (
-    "256 MiB, each as one request into a repository of its own, by curl over HTTP/1.1 from clients that have the same "
-    "two cores; the registry flushes each to the disk. More is better. What is promised is of four clients, and held "
-    "against the registry alone as a user would run it, with TLS and htpasswd of its own; without either it is only "
-    "for comparison."
+    "256 MiB, each as one request into a repository of its own, by curl over HTTP/1.1, which offers ciphers in the "
+    "order of Docker's clients, from clients that have the same two cores; the registry flushes each to the disk. "
+    "More is better. What is promised is of four clients, and held against the registry alone as a user would run it, "
+    "with TLS and htpasswd of its own; without either it is only for comparison."
 )
 _PULL = (
     "An image of 20 layers of 4 MB, pulled by eight skopeo at the same time from one client, each of which fetches "
