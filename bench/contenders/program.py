@@ -22,8 +22,11 @@ class Program(Contender):
     def configure(self, setup: Setup) -> None:
         """See `Contender`."""
         self._stack.init()
-        settings = default_config(setup.host, setup.fqdn, setup.password)
-        self._stack.configure(settings | {"nginx": {"readTimeout": setup.read_timeout}})
+        acme = {"server": setup.server.directory, "serverCa": setup.server.ca}
+        self._stack.configure(
+            default_config(setup.host, setup.fqdn, setup.password)
+            | {"certificate": {"mode": "acme", "acme": acme}, "nginx": {"readTimeout": setup.read_timeout}}
+        )
 
     def run(self) -> None:
         """See `Contender`."""

@@ -23,12 +23,24 @@ IMAGES = Images()
 
 
 @dataclass(frozen=True)
+class AcmeServer:
+    """The server that all certificates come from. It is a private one, which nobody trusts unless told to."""
+
+    directory: str
+    ca: str
+    """PEM of the authority behind the server's own HTTPS."""
+    root: str
+    """PEM of the root of the certificates that it issues."""
+
+
+@dataclass(frozen=True)
 class Setup:
     """One registry on one host."""
 
     host: LabHost
     fqdn: str
     password: str
+    server: AcmeServer
     read_timeout: int = 900
     """What a run with one changed file changes."""
 
@@ -39,9 +51,12 @@ class Setup:
             "fqdn": self.fqdn,
             "account": f"{USER}:{hash_of(account, Htpasswd(), self.fqdn)}",
             "read_timeout": str(self.read_timeout),
+            "acme_server": self.server.directory,
+            "acme_ca": self.server.ca.rstrip("\n"),
             "nginx_image": str(IMAGES.nginx),
             "registry_image": str(IMAGES.registry),
             "ui_image": str(IMAGES.ui),
+            "certbot_image": str(IMAGES.certbot),
         }
 
 
@@ -50,7 +65,7 @@ class Contender(ABC):
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
-    """What must be on the host beforehand, beside Docker and openssl."""
+    """What must be on the host beforehand, beside Docker."""
 
     @abstractmethod
     def configure(self, setup: Setup) -> None:

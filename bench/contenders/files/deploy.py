@@ -3,28 +3,53 @@
 from io import StringIO
 
 from pyinfra import host
-from pyinfra.facts.files import File
+from pyinfra.facts.files import Link
 from pyinfra.operations import docker, files, server, systemd
 
 opt = "/var/opt"
-tls = f"{opt}/nginx/etc/tls"
 fqdn = host.data.fqdn
 
 for path in (
     *("docker-registry", "docker-registry/data", "docker-registry/logs"),
     *("docker-registry-ui", "docker-registry-ui/logs"),
-    *("nginx", "nginx/etc", "nginx/etc/conf.d", "nginx/etc/tls", "nginx/logs"),
+    *("nginx", "nginx/etc", "nginx/etc/conf.d", "nginx/logs"),
 ):
     files.directory(name=f"Directory {path}", path=f"{opt}/{path}", user="root", group="root", mode="700")
 files.directory(name="Directory nginx/etc/auth", path=f"{opt}/nginx/etc/auth", user="root", group="root", mode="755")
 
-if not host.get_fact(File, path=f"{tls}/fullchain.pem"):
+files.directory(name="Directory letsencrypt", path=f"{opt}/letsencrypt", user="root", group="root", mode="750")
+for path in (
+    *("certbot", "certbot/nginx", "certbot/nginx/etc", "certbot/nginx/etc/conf.d", "certbot/logs"),
+    *("certbot/webroot", "certbot/webroot/.well-known", "certbot/webroot/.well-known/acme-challenge"),
+):
+    # The uid of nginx in its image.
+    files.directory(name=f"Directory {path}", path=f"{opt}/{path}", user="101", group="root", mode="750")
+
+files.put(
+    name="The authority of the ACME server",
+    src=StringIO(f"{host.data.acme_ca}\n"),
+    dest=f"{opt}/letsencrypt/server-ca.pem",
+    mode="644",
+)
+files.put(
+    name="The site of the throw-away proxy",
+    src="acme.conf",
+    dest=f"{opt}/certbot/nginx/etc/conf.d/acme.conf",
+    mode="644",
+)
+# What is in live/ are links to the latest in archive/.
+if not host.get_fact(Link, path=f"{opt}/letsencrypt/live/{fqdn}/fullchain.pem"):
     server.shell(
-        name="A self-signed certificate",
+        name="The first certificate",
         commands=[
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 "
-            f"-subj /CN={fqdn} -addext subjectAltName=DNS:{fqdn} "
-            f"-keyout {tls}/privkey.pem -out {tls}/fullchain.pem"
+            f"docker run -d --rm --name certbot-nginx -p 80:80 -v {opt}/certbot/nginx/etc/conf.d:/etc/nginx/conf.d:ro "
+            f"-v {opt}/certbot/webroot:/var/www/letsencrypt:ro {host.data.nginx_image}",
+            f"docker run --rm -v {opt}/letsencrypt:/etc/letsencrypt -v {opt}/certbot/webroot:/var/www/letsencrypt "
+            f"-e REQUESTS_CA_BUNDLE=/etc/letsencrypt/server-ca.pem {host.data.certbot_image} "
+            "certonly --webroot --noninteractive --agree-tos --no-eff-email --register-unsafely-without-email "
+            f"--server {host.data.acme_server} -w /var/www/letsencrypt -d {fqdn} "
+            f">>{opt}/certbot/logs/docker-output-certbot.log 2>&1",
+            "docker stop certbot-nginx",
         ],
     )
 
@@ -43,7 +68,13 @@ site = files.template(
     read_timeout=host.data.read_timeout,
 )
 files.put(name="The rotation of the logs", src="docker-opt", dest="/etc/logrotate.d/docker-opt", mode="644")
-files.put(name="Cleaning up every night", src="docker-registry.cron", dest="/etc/cron.d/docker-registry", mode="644")
+files.template(
+    name="Renewing and cleaning up",
+    src="docker-registry.cron.j2",
+    dest="/etc/cron.d/docker-registry",
+    mode="644",
+    certbot_image=host.data.certbot_image,
+)
 
 docker.network(name="Network", network="registry", subnet="100.127.255.0/24")
 docker.container(
@@ -79,7 +110,8 @@ docker.container(
     volumes=[
         f"{opt}/nginx/etc/auth:/etc/nginx/auth:ro",
         f"{opt}/nginx/etc/conf.d:/etc/nginx/conf.d:ro",
-        f"{opt}/nginx/etc/tls:/etc/nginx/tls:ro",
+        f"{opt}/letsencrypt:/etc/letsencrypt:ro",
+        f"{opt}/certbot/webroot:/var/www/letsencrypt:ro",
         f"{opt}/nginx/logs:/var/log/nginx",
     ],
 )

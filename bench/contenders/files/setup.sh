@@ -1,9 +1,11 @@
 #!/bin/sh
 # Sets up a private Docker registry by the how-to's commands; run again, it changes what is not as it should be.
 #
-# It is read after lines that set these: fqdn account read_timeout nginx_image registry_image ui_image
+# It is read after lines that set these: fqdn account read_timeout acme_server acme_ca nginx_image registry_image
+# ui_image certbot_image
 set -eu
-: "$fqdn" "$account" "$read_timeout" "$nginx_image" "$registry_image" "$ui_image"
+: "$fqdn" "$account" "$read_timeout" "$acme_server" "$acme_ca"
+: "$nginx_image" "$registry_image" "$ui_image" "$certbot_image"
 opt=/var/opt
 
 # put PATH MODE: standard input becomes the file, if it is another. Says by its exit code whether it was.
@@ -19,19 +21,44 @@ put() {
 
 directories="$opt/docker-registry $opt/docker-registry/data $opt/docker-registry/logs
     $opt/docker-registry-ui $opt/docker-registry-ui/logs
-    $opt/nginx $opt/nginx/etc $opt/nginx/etc/conf.d $opt/nginx/etc/tls $opt/nginx/logs"
+    $opt/nginx $opt/nginx/etc $opt/nginx/etc/conf.d $opt/nginx/logs"
+certbot="$opt/certbot $opt/certbot/nginx $opt/certbot/nginx/etc $opt/certbot/nginx/etc/conf.d $opt/certbot/logs
+    $opt/certbot/webroot $opt/certbot/webroot/.well-known $opt/certbot/webroot/.well-known/acme-challenge"
 # shellcheck disable=SC2086
-mkdir -p $directories $opt/nginx/etc/auth
+mkdir -p $directories $opt/nginx/etc/auth $opt/letsencrypt $certbot
 # shellcheck disable=SC2086
-chown root:root $directories $opt/nginx/etc/auth
+chown root:root $directories $opt/nginx/etc/auth $opt/letsencrypt
+# The uid of nginx in its image.
+# shellcheck disable=SC2086
+chown 101:root $certbot
 # shellcheck disable=SC2086
 chmod 700 $directories
 chmod 755 $opt/nginx/etc/auth
+# shellcheck disable=SC2086
+chmod 750 $opt/letsencrypt $certbot
 
-[ -e $opt/nginx/etc/tls/fullchain.pem ] \
-    || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 \
-        -subj "/CN=$fqdn" -addext "subjectAltName=DNS:$fqdn" \
-        -keyout $opt/nginx/etc/tls/privkey.pem -out $opt/nginx/etc/tls/fullchain.pem
+put $opt/letsencrypt/server-ca.pem 644 <<END || true
+$acme_ca
+END
+put $opt/certbot/nginx/etc/conf.d/acme.conf 644 <<END || true
+server {
+    listen 80;
+    location ^~ /.well-known/acme-challenge/ {
+        root /var/www/letsencrypt;
+    }
+}
+END
+if [ ! -e "$opt/letsencrypt/live/$fqdn/fullchain.pem" ]; then
+    docker run -d --rm --name certbot-nginx -p 80:80 \
+        -v $opt/certbot/nginx/etc/conf.d:/etc/nginx/conf.d:ro \
+        -v $opt/certbot/webroot:/var/www/letsencrypt:ro "$nginx_image"
+    docker run --rm -v $opt/letsencrypt:/etc/letsencrypt -v $opt/certbot/webroot:/var/www/letsencrypt \
+        -e REQUESTS_CA_BUNDLE=/etc/letsencrypt/server-ca.pem "$certbot_image" \
+        certonly --webroot --noninteractive --agree-tos --no-eff-email --register-unsafely-without-email \
+        --server "$acme_server" -w /var/www/letsencrypt -d "$fqdn" \
+        >>$opt/certbot/logs/docker-output-certbot.log 2>&1
+    docker stop certbot-nginx
+fi
 
 put $opt/nginx/etc/auth/registry.htpasswd 644 <<END || true
 $account
@@ -44,6 +71,9 @@ map \$upstream_http_docker_distribution_api_version \$docker_distribution_api_ve
 server {
     listen 80;
     server_name $fqdn;
+    location ^~ /.well-known/acme-challenge/ {
+        root /var/www/letsencrypt;
+    }
     location / {
         return 307 https://\$host\$request_uri;
     }
@@ -52,8 +82,8 @@ server {
     listen 443 ssl;
     http2 on;
     server_name $fqdn;
-    ssl_certificate /etc/nginx/tls/fullchain.pem;
-    ssl_certificate_key /etc/nginx/tls/privkey.pem;
+    ssl_certificate /etc/letsencrypt/live/$fqdn/fullchain.pem;
+    ssl_certificate_key /etc/letsencrypt/live/$fqdn/privkey.pem;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_buffer_size 8k;
     server_tokens off;
@@ -96,6 +126,7 @@ put /etc/logrotate.d/docker-opt 644 <<END || true
 }
 END
 put /etc/cron.d/docker-registry 644 <<END || true
+0 0,12 * * * root docker run --rm -v /var/opt/letsencrypt:/etc/letsencrypt -v /var/opt/certbot/webroot:/var/www/letsencrypt -e REQUESTS_CA_BUNDLE=/etc/letsencrypt/server-ca.pem $certbot_image renew --noninteractive >>/var/opt/certbot/logs/docker-output-certbot.log 2>&1 && docker exec nginx nginx -s reload
 1 5 * * * root docker exec registry registry garbage-collect -m /etc/distribution/config.yml
 END
 
@@ -112,7 +143,8 @@ if there container nginx; then
 else
     docker run -d --name nginx --network registry --restart always -p 80:80 -p 443:443 \
         -v $opt/nginx/etc/auth:/etc/nginx/auth:ro -v $opt/nginx/etc/conf.d:/etc/nginx/conf.d:ro \
-        -v $opt/nginx/etc/tls:/etc/nginx/tls:ro -v $opt/nginx/logs:/var/log/nginx "$nginx_image"
+        -v $opt/letsencrypt:/etc/letsencrypt:ro -v $opt/certbot/webroot:/var/www/letsencrypt:ro \
+        -v $opt/nginx/logs:/var/log/nginx "$nginx_image"
 fi
 
 put /etc/systemd/system/docker-registry.service 644 <<END && systemctl daemon-reload

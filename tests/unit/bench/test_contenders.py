@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +13,26 @@ import pytest
 import yaml
 
 from bench.contenders.ansible import INVENTORY
-from bench.contenders.setup import FILES, IMAGES, Setup
+from bench.contenders.setup import FILES, IMAGES, AcmeServer, Setup
 from bench.contenders.shell import SCRIPT
 from tests.lab.host import LabHost
 from tests.lab.lab import NETWORKS, Lab
 
 CONTENDERS = {name: (FILES / name).read_text() for name in ("setup.sh", "playbook.yml", "deploy.py")}
 HOST = LabHost(Lab("lab", NETWORKS), "host", "192.0.2.1")
-SETUP = Setup(HOST, "dr.example.net", "a password", 901)
+SERVER = AcmeServer("https://192.0.2.2:14000/dir", "the server's\nauthority\n", "the root\n")
+SETUP = Setup(HOST, "dr.example.net", "a password", SERVER, 901)
 
 FILES_ON_HOST = {
+    "/var/opt/certbot/nginx/etc/conf.d/acme.conf": "acme.conf",
     "/var/opt/nginx/etc/conf.d/docker-registry.conf": "site.conf.j2",
     "/etc/logrotate.d/docker-opt": "docker-opt",
-    "/etc/cron.d/docker-registry": "docker-registry.cron",
+    "/etc/cron.d/docker-registry": "docker-registry.cron.j2",
     "/etc/systemd/system/docker-registry.service": "docker-registry.service",
+}
+SETTINGS_ON_HOST = {
+    "/var/opt/nginx/etc/auth/registry.htpasswd": "account",
+    "/var/opt/letsencrypt/server-ca.pem": "acme_ca",
 }
 MOUNTS = (
     "/docker-registry/data:/var/lib/registry",
@@ -33,14 +40,15 @@ MOUNTS = (
     "/docker-registry-ui/logs:/var/log/nginx",
     "/nginx/etc/auth:/etc/nginx/auth:ro",
     "/nginx/etc/conf.d:/etc/nginx/conf.d:ro",
-    "/nginx/etc/tls:/etc/nginx/tls:ro",
+    "/letsencrypt:/etc/letsencrypt:ro",
+    "/certbot/webroot:/var/www/letsencrypt:ro",
     "/nginx/logs:/var/log/nginx",
 )
 
 
 def _words(text: str) -> str:
     """Without the shorthands for the directory."""
-    return re.sub(r"\$opt|\{opt\}", "/var/opt", text).replace("{tls}", "/var/opt/nginx/etc/tls")
+    return re.sub(r"\$opt|\{opt\}", "/var/opt", text)
 
 
 def _rendered(name: str) -> str:
@@ -52,7 +60,7 @@ def _rendered(name: str) -> str:
 @pytest.fixture(scope="module")
 def documents() -> dict[str, str]:
     """What the script's here-documents come to: path → content."""
-    settings = "".join(f"{key}='{value}'\n" for key, value in SETUP.values().items())
+    settings = "".join(f"{key}={shlex.quote(value)}\n" for key, value in SETUP.values().items())
     found = {}
     for path, text in _here_documents():
         argv = ["sh", "-eu", "-c", f"{settings}cat <<END\n{text}END\n"]
@@ -71,13 +79,14 @@ def test_the_script_writes_what_the_others_copy(documents: dict[str, str], path:
     assert documents[path] == _rendered(name)
 
 
-def test_the_script_writes_the_same_accounts(documents: dict[str, str]) -> None:
-    """One line."""
-    assert documents["/var/opt/nginx/etc/auth/registry.htpasswd"] == SETUP.values()["account"] + "\n"
+@pytest.mark.parametrize(("path", "name"), SETTINGS_ON_HOST.items())
+def test_the_script_writes_the_same_settings(documents: dict[str, str], path: str, name: str) -> None:
+    """Accounts and authority, and the end of a line."""
+    assert documents[path] == SETUP.values()[name] + "\n"
 
 
 @pytest.mark.parametrize("name", CONTENDERS)
-@pytest.mark.parametrize("path", [*FILES_ON_HOST, "/var/opt/nginx/etc/auth/registry.htpasswd"])
+@pytest.mark.parametrize("path", [*FILES_ON_HOST, *SETTINGS_ON_HOST])
 def test_every_contender_puts_the_files_there(name: str, path: str) -> None:
     """At the same places."""
     assert path in _words(CONTENDERS[name])
@@ -94,9 +103,9 @@ def test_every_contender_mounts_the_same(name: str, mount: str) -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *("nginx_image", "registry_image", "ui_image", "100.127.255.0/24", "443:443", "80:80"),
+        *("nginx_image", "registry_image", "ui_image", "certbot_image", "100.127.255.0/24", "443:443", "80:80"),
         *("OTEL_TRACES_EXPORTER", "REGISTRY_STORAGE_DELETE_ENABLED", "REGISTRY_URL", "SINGLE_REGISTRY"),
-        *("ec_paramgen_curve:prime256v1", "subjectAltName=DNS:", "always"),
+        *("acme_server", "REQUESTS_CA_BUNDLE=/etc/letsencrypt/server-ca.pem", "always"),
     ],
 )
 def test_every_contender_has_the_same_settings(name: str, word: str) -> None:
@@ -104,19 +113,38 @@ def test_every_contender_has_the_same_settings(name: str, word: str) -> None:
     assert word in CONTENDERS[name]
 
 
+@pytest.mark.parametrize("name", CONTENDERS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "/var/opt/certbot/nginx/etc/conf.d:/etc/nginx/conf.d:ro",
+        "-v /var/opt/letsencrypt:/etc/letsencrypt -v /var/opt/certbot/webroot:/var/www/letsencrypt",
+        "certonly --webroot --noninteractive --agree-tos --no-eff-email --register-unsafely-without-email",
+        "-w /var/www/letsencrypt -d",
+        ">>/var/opt/certbot/logs/docker-output-certbot.log 2>&1",
+    ],
+)
+def test_every_contender_asks_for_the_certificate_as_the_how_to(name: str, words: str) -> None:
+    """With a throw-away proxy, certbot's options, and its words in the log."""
+    assert words in _words(CONTENDERS[name])
+
+
 def test_images_are_the_programs_own() -> None:
     """And are named in no contender's file."""
     values = SETUP.values()
-    own = (IMAGES.nginx, IMAGES.registry, IMAGES.ui)
-    assert [values["nginx_image"], values["registry_image"], values["ui_image"]] == [str(image) for image in own]
-    assert not [name for name, text in CONTENDERS.items() for image in own if str(image) in text]
+    own = {"nginx": IMAGES.nginx, "registry": IMAGES.registry, "ui": IMAGES.ui, "certbot": IMAGES.certbot}
+    assert {name: values[f"{name}_image"] for name in own} == {name: str(image) for name, image in own.items()}
+    assert not [name for name, text in CONTENDERS.items() for image in own.values() if str(image) in text]
 
 
 def test_directories_have_the_same_modes() -> None:
-    """In the playbook as in the deploy and the script, which name those with 755 apart."""
+    """In the playbook as in the deploy and the script, which name those of each mode apart."""
     tasks = yaml.safe_load(CONTENDERS["playbook.yml"])[0]["tasks"]
     modes = {entry["path"]: entry["mode"] for entry in tasks[0]["loop"]}
-    assert {path for path, mode in modes.items() if mode != "0700"} == {"/var/opt/nginx/etc/auth"}
+    assert {path for path, mode in modes.items() if mode == "0755"} == {"/var/opt/nginx/etc/auth"}
+    challenge = {path for path, mode in modes.items() if mode == "0750"}
+    assert {path.split("/")[3] for path in challenge} == {"letsencrypt", "certbot"}
+    assert {entry["path"] for entry in tasks[0]["loop"] if "owner" in entry} == challenge - {"/var/opt/letsencrypt"}
     for path in modes:
         assert path.removeprefix("/var/opt/") in CONTENDERS["deploy.py"]
         assert path in _words(CONTENDERS["setup.sh"])
