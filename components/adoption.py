@@ -1,6 +1,7 @@
 """A registry that was set up by hand makes way for the stack."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -25,9 +26,11 @@ class Adoption(pulumi.ComponentResource):
 
     Containers, network, proxy sites, cron lines and units are retired once, as late as possible: when the images are
     pulled and the certificate is there. Images, certificates and accounts stay in their places, and are the stack's.
-    `done` is what must have succeeded before anything takes the place of what ran.
+    `retired` is what must have succeeded before a file is changed that a proxy which was set up by hand reads, `done`
+    before anything takes the place of what ran, by hand or as the stack's.
     """
 
+    retired: Sequence[Command] = ()
     done: Command
 
     def __init__(
@@ -43,9 +46,11 @@ class Adoption(pulumi.ComponentResource):
         self.done = certificate.granted
         if args.wanted:
             pulled = [image.resource for image in (images.nginx, images.registry, images.ui)]
-            self.done = host.command(
+            retire = host.command(
                 f"{name}-retire",
                 CommandArgs(create=shlex.join([f"{TOOLS}/retire-hand-made", host.root, args.network])),
                 pulumi.ResourceOptions(parent=self, depends_on=[certificate.installed, *pulled]),
             )
+            self.retired = [retire]
+            self.done = retire
         self.register_outputs({})

@@ -86,7 +86,7 @@ class Nginx(pulumi.ComponentResource):
             ],
             # The parents are the certificate's. A proxy that was set up by hand reads these files on every request: it
             # has to be gone before they are changed.
-            pulumi.ResourceOptions(parent=self, depends_on=[certificate.directories, adoption.done]),
+            pulumi.ResourceOptions(parent=self, depends_on=[certificate.directories, *adoption.retired]),
         )
         start = render("/var/opt/nginx/etc/start/nginx-start", root=host.root)
         # The site refers to them; each stands for itself.

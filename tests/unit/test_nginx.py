@@ -111,13 +111,17 @@ def test_the_directories_are_root_s_alone(preview: bool) -> None:
         assert "p-directories" in run[file].depends_on, file
 
 
-def test_nothing_is_touched_before_the_certificate_is_there(preview: bool) -> None:
-    """Where it may be refused. One that the host makes itself only has to be there before the site that names it."""
-    own, given = _nginx(preview), _nginx(preview, VARIANTS["paths"])
-    assert "c-self-signed" in own["p-site"].depends_on
-    assert "c-self-signed" not in own["p-directories"].depends_on
-    for name in ("p-site", "p-directories"):
-        assert "c-files" in given[name].depends_on
+@pytest.mark.parametrize("adopt", [False, True])
+def test_the_site_comes_after_the_certificate_that_it_names(adopt: bool, preview: bool) -> None:
+    """What stands beside it doesn't wait, unless a proxy that was set up by hand still reads it."""
+    for variant, maker in (("plain", "c-self-signed"), ("paths", "c-files")):
+        changes = VARIANTS[variant] | {"host": {**VARIANTS[variant].get("host", {}), "adopt": adopt}}
+        run = _nginx(preview, changes)
+        assert maker in run["p-site"].depends_on
+        for name in ("p-directories", "p-accounts", "p-rights"):
+            assert maker not in run[name].depends_on, name
+        assert ("a-retire" in run["p-directories"].depends_on) == adopt
+        assert not adopt or maker in run["a-retire"].depends_on
 
 
 def test_the_start_script_changes_the_container(preview: bool, monkeypatch: pytest.MonkeyPatch) -> None:
