@@ -7,7 +7,7 @@ asset, and a value not known before the update.
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from tests.lab.standins.proto import json_format, struct_pb2
+from tests.lab.standins.proto import struct_pb2
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -27,7 +27,7 @@ def from_struct(struct: struct_pb2.Struct) -> Props:
 def to_struct(props: Mapping[str, Any]) -> struct_pb2.Struct:
     """The Struct of these Python values."""
     struct = struct_pb2.Struct()
-    json_format.ParseDict(dict(props), struct)
+    struct.update(props)
     return struct
 
 
