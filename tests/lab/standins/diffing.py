@@ -1,7 +1,6 @@
 """Diff: which properties differ between a state and new inputs, and how."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.lab.standins.checking import DEFAULTS
@@ -11,12 +10,12 @@ from tests.lab.standins.values import UNKNOWN, Json
 ADD, DELETE, UPDATE = "ADD", "DELETE", "UPDATE"
 
 
-@dataclass
 class Changes:
     """Paths of changed properties with their kind (ADD, DELETE, UPDATE), and those that need a replacement."""
 
-    kinds: dict[str, str] = field(default_factory=dict)
-    replacing: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.kinds: dict[str, str] = {}
+        self.replacing: set[str] = set()
 
     def tops(self, *, replacing: bool = False) -> list[str]:
         """The changed top-level properties, or only those that need a replacement."""

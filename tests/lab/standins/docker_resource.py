@@ -1,7 +1,6 @@
 """What the resources of the Docker provider have in common."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.lab.standins.checking import DEFAULTS
@@ -31,12 +30,12 @@ def one_error(text: str) -> str:
     return f"1 error occurred:\n\t* {text}\n\n"
 
 
-@dataclass
 class Daemon:
     """The daemon a provider works on, and the logins for registries (by address)."""
 
-    api: EngineApi
-    logins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    def __init__(self, api: EngineApi, logins: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        self.api = api
+        self.logins = logins or {}
 
 
 class Resource(Protocol):

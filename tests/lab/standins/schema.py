@@ -1,14 +1,12 @@
 """What a property is: enough of a provider's schema to check inputs and to compare them with a state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 Kind = Literal["str", "int", "bool", "list", "set", "map", "object", "any"]
 
 
-@dataclass(frozen=True)
-class Prop:
+class Prop(NamedTuple):
     """One property of a resource or of a nested object.
 
     `kind`: "set" is a list whose order means nothing,
