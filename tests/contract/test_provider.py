@@ -12,7 +12,8 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from tests.contract.fake_docker import FakeDaemon, listening
 from tests.contract.replay import Call, ask, differences, recorded, serving
 from tests.lab.standins.docker_provider import DockerProvider
-from tests.lab.standins.engine_api import ApiError, EngineApi, ssh_command
+from tests.lab.standins.engine_api import ApiError, EngineApi
+from tests.lab.standins.engine_connection import ssh_command
 from tests.lab.standins.gotext import format_duration, parse_duration, quoted
 from tests.lab.standins.values import Json
 

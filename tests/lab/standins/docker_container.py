@@ -1,11 +1,6 @@
 """docker:index/container:Container."""
 
-import base64
-import binascii
-import io
-import tarfile
 import time
-from pathlib import Path
 
 from tests.lab.standins.container_body import create_body, endpoint_body, update_body
 from tests.lab.standins.container_state import read_state
@@ -120,18 +115,12 @@ class Container:
                 raise IncompleteError(identity, f"Unable to connect to network '{name}': {error}") from None
 
     def _upload(self, daemon: Daemon, identity: str, upload: Props) -> None:
-        given = [name for name in ("content", "contentBase64", "source") if upload.get(name)]
-        if len(given) != 1:
-            amount = "only one" if given else "one"
-            ending = "can be set" if given else "must be set"
-            text = f"error with upload content: {amount} of 'content', 'content_base64', or 'source' {ending}"
-            raise IncompleteError(identity, text)
+        from tests.lab.standins.container_upload import UploadError, archive_of  # noqa: PLC0415  (rarely needed)
+
         try:
-            archive = _archive(upload, _content(upload))
-        except OSError as error:
-            raise IncompleteError(identity, f"could not read file: {error}") from None
-        except binascii.Error as error:
-            raise IncompleteError(identity, f"could not decode content: {error}") from None
+            archive = archive_of(upload)
+        except UploadError as error:
+            raise IncompleteError(identity, str(error)) from None
         try:
             daemon.api.request("PUT", f"/containers/{identity}/archive", body=archive, query={"path": "/"})
         except ApiError as error:
@@ -159,26 +148,6 @@ class Container:
 
 def _is_gone(error: ApiError) -> bool:
     return "No such container" in str(error) or "is already in progress" in str(error)
-
-
-def _content(upload: Props) -> bytes:
-    if upload.get("contentBase64"):
-        return base64.b64decode(upload["contentBase64"], validate=True)
-    if upload.get("source"):
-        return Path(upload["source"]).read_bytes()
-    return str(upload["content"]).encode()
-
-
-def _archive(upload: Props, content: bytes) -> bytes:
-    mode = int(upload["permissions"], 8) if upload.get("permissions") else 0o744 if upload.get("executable") else 0o644
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo(upload["file"])
-        entry.mode, entry.size, entry.mtime = mode, len(content), int(time.time())
-        entry.uid = int(upload.get("owner") or 0)
-        entry.gid = int(upload.get("group") or 0)
-        archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def _logs(answer: Json) -> str:

@@ -3,10 +3,8 @@
 
 import json
 import os
-import secrets
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tests.lab.standins.checking import DEFAULTS, check
@@ -150,7 +148,7 @@ def configured_daemon(args: Mapping[str, Any]) -> Daemon:
     if any(args.get(name) for name in TLS):
         raise CallError(f"the stand-in has no TLS: {', '.join(TLS)}")
     context = os.environ.get("DOCKER_CONTEXT") or args.get("context")
-    host = context_host(context) if context else args.get("host") or DEFAULT_HOST
+    host = _context_host(context) if context else args.get("host") or DEFAULT_HOST
     api = EngineApi(host, json.loads(args.get("sshOpts") or "[]"))
     if not api.over_ssh and args.get("disableDockerDaemonCheck") != "true":
         try:
@@ -168,10 +166,12 @@ def configured_daemon(args: Mapping[str, Any]) -> Daemon:
     return Daemon(api, logins)
 
 
-def context_host(name: str) -> str:
+def _context_host(name: str) -> str:
     """The daemon of a Docker context; raises CallError when there is no such context."""
     if name == "default":
         return os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    from pathlib import Path  # noqa: PLC0415  (slow to import, and few use a context)
+
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     for path in folder.glob("contexts/meta/*/meta.json"):
         meta = json.loads(path.read_text())
@@ -200,7 +200,7 @@ def _generated_name(request: Json) -> str:
         return str(old["name"])
     if request.autonaming.proposed_name:
         return str(request.autonaming.proposed_name)
-    return f"{name_of(request.urn)}-{secrets.token_hex(4)[:7]}"
+    return f"{name_of(request.urn)}-{os.urandom(4).hex()[:7]}"
 
 
 def _name_stays(resource: Resource, state: Props, news: Props) -> bool:
