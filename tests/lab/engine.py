@@ -1,5 +1,6 @@
 """The Pulumi engine and its plugins: what is installed wins; the rest is built or stood in for."""
 
+import compileall
 import os
 import secrets
 import shlex
@@ -143,7 +144,16 @@ def _write_standins(missing: tuple[Plugin, ...], home: Path | None) -> Path:
         for path in wanted:
             if path.name == plugin.executable and (not path.exists() or path.read_text() != script):
                 write_private(path, script, 0o700)
+    if missing:
+        _compile_standins()
     return bin_folder
+
+
+def _compile_standins() -> None:
+    """What an installer does for a package: where Python is told to write no bytecode, each start would compile."""
+    for folder in (ROOT / "tests", ROOT / "tests/lab", ROOT / "tests/lab/standins"):
+        compileall.compile_file(folder / "__init__.py", quiet=2)
+    compileall.compile_dir(folder, maxlevels=0, quiet=2)
 
 
 def _passphrase_file() -> Path:
