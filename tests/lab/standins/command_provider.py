@@ -2,19 +2,16 @@
 # ruff: noqa: N802 (the protocol names the methods)
 
 import functools
-import secrets
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import grpc
-
-from tests.lab.standins import command_copy, command_run
 from tests.lab.standins.checking import DEFAULTS, Problems, check
 from tests.lab.standins.command_schema import HIDDEN, RESOURCES
 from tests.lab.standins.diffing import Changes, compare
 from tests.lab.standins.plugin import CallError, answering, engine_address, serve
-from tests.lab.standins.proto import Context, empty_pb2, provider_pb2, provider_pb2_grpc
+from tests.lab.standins.proto import Context, empty_pb2, grpc, provider_pb2, provider_pb2_grpc
 from tests.lab.standins.provider import Provider, check_response, diff_response, name_of, type_of
 from tests.lab.standins.schema import Fields
 from tests.lab.standins.values import (
@@ -69,7 +66,7 @@ class CommandProvider(Provider):
             if request.preview:
                 identity, outputs = "", {} if copying else dict.fromkeys(OUTPUTS, UNKNOWN)
             else:
-                identity = ("" if copying else name_of(request.urn)) + secrets.token_hex(4)
+                identity = ("" if copying else name_of(request.urn)) + os.urandom(4).hex()
                 outputs = self._act(request.urn, inputs, inputs.get("create"), {})
             return provider_pb2.CreateResponse(id=identity, properties=to_struct({**inputs, **outputs}))
 
@@ -100,6 +97,8 @@ class CommandProvider(Provider):
 
     def _act(self, urn: str, inputs: Props, command: Json, previous: Mapping[str, Any]) -> Props:
         """Do what the resource is for, and return its outputs. Without a command they stay as they were."""
+        from tests.lab.standins import command_copy, command_run  # noqa: PLC0415  (a preview needs neither)
+
         log = functools.partial(self.log, urn=urn)
         kind = type_of(urn)
         if kind in COPIES:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from tests.lab.standins.plugin import engine_address, serve
@@ -27,6 +26,9 @@ from tests.lab.standins.values import Json
 
 # The program's process ends with this status when it has shown its error to the user itself.
 ERROR_SHOWN = 32
+
+# As PYTHONPATH names it to this process.
+REPOSITORY = __file__.removesuffix("/tests/lab/standins/language_host.py")
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
@@ -82,6 +84,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: language_pb2.RunPluginRequest, context: Context) -> Json:
         """Run a plugin written in Python, such as a policy pack, in its own virtual environment."""
+        from pathlib import Path  # noqa: PLC0415  (slow to import, and a program needs no plugin)
+
         folder = Path(request.info.program_directory)
         options = json_format.MessageToDict(request.info.options)
         python = folder / options["virtualenv"] / "bin/python" if "virtualenv" in options else Path(sys.executable)
@@ -140,18 +144,17 @@ def run_order(request: Json, engine: str | None) -> dict[str, Any]:
 
 
 def _start_runner() -> subprocess.Popen[bytes]:
-    runner = Path(__file__).resolve().with_name("program_runner.py")
+    runner = f"{REPOSITORY}/tests/lab/standins/program_runner.py"
     # In a group of its own: the signal that ends this host must not reach a program that never ran.
     return subprocess.Popen(
-        [sys.executable, "-P", str(runner)], stdin=subprocess.PIPE, env=program_environment(), process_group=0
+        [sys.executable, "-P", runner], stdin=subprocess.PIPE, env=program_environment(), process_group=0
     )
 
 
 def program_environment() -> dict[str, str]:
     """The environment of the program: as the engine gave it, without the way to this package."""
-    repository = str(Path(__file__).resolve().parents[3])
     env = dict(os.environ)
-    paths = [path for path in env.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", repository)]
+    paths = [path for path in env.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", REPOSITORY)]
     if paths:
         env["PYTHONPATH"] = os.pathsep.join(paths)
     return env

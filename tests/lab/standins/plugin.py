@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any, NoReturn
 
-import grpc
-
-from tests.lab.standins.proto import Context, Message, any_pb2, engine_pb2, engine_pb2_grpc, status_pb2
+from tests.lab.standins.proto import Context, Message, any_pb2, engine_pb2, engine_pb2_grpc, grpc, status_pb2
 
 WORKERS = 64
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

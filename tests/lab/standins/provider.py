@@ -4,11 +4,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import grpc
-
 from tests.lab.standins.diffing import Changes
 from tests.lab.standins.plugin import CallError, EngineLog, Running
-from tests.lab.standins.proto import Context, Message, empty_pb2, plugin_pb2, provider_pb2, provider_pb2_grpc
+from tests.lab.standins.proto import Context, Message, empty_pb2, grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.lab.standins.values import Props, to_struct
 
 
