@@ -97,18 +97,17 @@ class CommandProvider(Provider):
 
     def _act(self, urn: str, inputs: Props, command: Json, previous: Mapping[str, Any]) -> Props:
         """Do what the resource is for, and return its outputs. Without a command they stay as they were."""
-        from tests.lab.standins import command_copy, command_run  # noqa: PLC0415  (a preview needs neither)
-
         log = functools.partial(self.log, urn=urn)
         kind = type_of(urn)
         if kind in COPIES:
+            from tests.lab.standins import command_copy  # noqa: PLC0415  (with SSH slow to import: not at the start)
+
             command_copy.copy(inputs, log)
             return {}
         before = {name: plain(value) for name, value in previous.items()}
         if command is None:
             return {"stdout": "", "stderr": "", **before}
-        run: Callable[..., Props] = command_run.run_local if kind == "command:local:Command" else command_run.run_remote
-        return run(inputs, plain(command), before, log)
+        return _runner(kind)(inputs, plain(command), before, log)
 
 
 def fields_of(urn: str) -> Fields:
@@ -157,6 +156,17 @@ def changes_of(fields: Fields, old: Props, news: Props, ignored: list[str]) -> C
     """The changed inputs. None replaces: for `triggers` the SDK itself asks for that."""
     inputs = {name: prop for name, prop in fields.items() if not prop.output}
     return compare(inputs, plain_marks(old), plain_marks(news), ignored)
+
+
+def _runner(kind: str) -> Callable[..., Props]:
+    """What runs a command, imported only now: a preview needs none, and a local command no SSH."""
+    if kind == "command:local:Command":
+        from tests.lab.standins.command_run import run_local  # noqa: PLC0415
+
+        return run_local
+    from tests.lab.standins.command_remote import run_remote  # noqa: PLC0415
+
+    return run_remote
 
 
 def _needs_copy(inputs: Props, old: Props) -> bool:

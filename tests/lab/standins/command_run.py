@@ -1,36 +1,37 @@
-"""Running the commands of the command provider, on a remote host or here."""
+"""Running the commands of the command provider, on this machine; and what they have in common with the others."""
 
 import contextlib
 import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from tests.lab.standins import ssh
 from tests.lab.standins.gotext import quoted
 from tests.lab.standins.plugin import CallError
 from tests.lab.standins.values import Props, plain
 
 PREVIOUS = {"stdout": "PULUMI_COMMAND_STDOUT", "stderr": "PULUMI_COMMAND_STDERR"}
+CHUNK = 32768
 Log = Callable[..., None]
 
 
-def run_remote(inputs: Props, command: str, previous: Mapping[str, str], log: Log) -> Props:
-    """Run `command` over SSH and return its outputs. `previous` are the outputs of the run before; raises CallError."""
-    values = plain(inputs)
-    transport = ssh.dial(values["connection"], lambda severity, text: log(severity, text, ephemeral=True))
-    try:
-        with (
-            ssh.open_session(
-                transport, values.get("environment") or {}, previous_outputs(values, previous), log
-            ) as channel,
-            LineLog(values.get("logging"), log) as lines,
-        ):
-            result = ssh.run(channel, command, values.get("stdin") or "", lines.add)
-    finally:
-        transport.close()
-    return outputs_of(result, command)
+class Result(NamedTuple):
+    """What a command printed; `status` is None when it ended without one."""
+
+    stdout: str
+    stderr: str
+    combined: str
+    status: int | None
+
+    @property
+    def failure(self) -> str:
+        """How the command failed, or nothing."""
+        if self.status is None:
+            return "wait: remote command exited without exit status or exit signal"
+        if self.status == 0:
+            return ""
+        return f"Process exited with status {self.status}"
 
 
 def run_local(inputs: Props, command: str, previous: Mapping[str, str], log: Log) -> Props:
@@ -56,12 +57,12 @@ def run_local(inputs: Props, command: str, previous: Mapping[str, str], log: Log
     return outputs_of(result, command, "exit status")
 
 
-def _communicate(process: subprocess.Popen[bytes], stdin: str, show: Callable[[str, bytes], None]) -> ssh.Result:
+def _communicate(process: subprocess.Popen[bytes], stdin: str, show: Callable[[str, bytes], None]) -> Result:
     buffers = {"stdout": bytearray(), "stderr": bytearray(), "both": bytearray()}
     lock = threading.Lock()
 
     def receive(name: str, stream: IO[bytes]) -> None:
-        while piece := os.read(stream.fileno(), ssh.CHUNK):
+        while piece := os.read(stream.fileno(), CHUNK):
             with lock:
                 buffers[name] += piece
                 buffers["both"] += piece
@@ -82,10 +83,10 @@ def _communicate(process: subprocess.Popen[bytes], stdin: str, show: Callable[[s
         thread.join()
     status = process.wait()
     decoded = {name: bytes(data).decode(errors="replace") for name, data in buffers.items()}
-    return ssh.Result(decoded["stdout"], decoded["stderr"], decoded["both"], status)
+    return Result(decoded["stdout"], decoded["stderr"], decoded["both"], status)
 
 
-def outputs_of(result: ssh.Result, command: str, wording: str = "") -> Props:
+def outputs_of(result: Result, command: str, wording: str = "") -> Props:
     """The outputs of a command that succeeded; raises CallError, with everything it printed, for one that didn't."""
     reason = f"{wording} {result.status}" if wording and result.status else result.failure
     if reason:

@@ -1,8 +1,9 @@
 """Makes a plugin process start fast.
 
 Most of what a plugin would import at its start it never uses: `pulumi/__init__.py` imports the whole SDK, gRPC
-imports asyncio for its asynchronous half, protobuf a second implementation of itself in Python. The engine waits for
-each plugin, so in a plugin process these modules are imported when something in them is first asked for.
+imports asyncio for its asynchronous half, protobuf a second implementation of itself in Python, paramiko a tool that
+runs tasks. The engine waits for each plugin, so in a plugin process these modules are imported when something in them
+is first asked for.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import gc
 import importlib
 import importlib.util
 import sys
+import threading
 import types
 from collections.abc import Iterator
 
@@ -25,6 +27,7 @@ LATER = (
     "google.protobuf.json_format",
     "grpc.aio",
     "inspect",
+    "invoke",
     "pkgutil",
     "pulumi.runtime.proto.language_pb2",
     "pulumi.runtime.proto.language_pb2_grpc",
@@ -33,8 +36,11 @@ LATER = (
     "socket",
     "traceback",
     "typing_extensions",
+    "zipfile",
 )
 """Modules that not every plugin uses, or none does."""
+
+_LOCK = threading.Lock()
 
 
 class Later(types.ModuleType):
@@ -43,11 +49,16 @@ class Later(types.ModuleType):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        self.forget()
         value: object = getattr(importlib.import_module(self.__name__), name)
         setattr(self, name, value)
         return value
+
+    def forget(self) -> None:
+        """Let the next import of the module be a normal one."""
+        with _LOCK:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
 
 
 def is_plugin_process() -> bool:
@@ -59,10 +70,11 @@ def is_plugin_process() -> bool:
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
     """In a plugin process, what is imported inside comes without what it never uses."""
-    if not is_plugin_process() or "pulumi" in sys.modules:
+    if not is_plugin_process():
         yield
         return
-    _add_empty_packages()
+    if "pulumi" not in sys.modules:
+        _add_empty_packages()
     modules = [Later(name) for name in LATER if name not in sys.modules]
     sys.modules.update({module.__name__: module for module in modules})
     # gRPC asks for nothing but this decorator, which does nothing when the program runs.
@@ -75,8 +87,7 @@ def importing() -> Iterator[None]:
         gc.enable()
         # From here on an import is a normal one, also for threads that import at the same time.
         for module in modules:
-            if sys.modules.get(module.__name__) is module:
-                del sys.modules[module.__name__]
+            module.forget()
 
 
 def _add_empty_packages() -> None:

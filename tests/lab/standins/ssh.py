@@ -1,47 +1,26 @@
 """SSH as the command provider does it: a new connection for every command, tried several times."""
 
-from __future__ import annotations
-
 import io
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tests.lab.standins import light
+from tests.lab.standins.command_run import CHUNK, Result
 from tests.lab.standins.gotext import quoted
 from tests.lab.standins.plugin import CallError, is_cancelled
 from tests.lab.standins.values import Json
 
-if TYPE_CHECKING:
+with light.importing():
     import paramiko
 
 FIRST_DELAY = 0.1  # seconds
 LONGEST_DELAY = 5.0
 GROWTH = 1.5
-CHUNK = 32768
 Log = Callable[[str, str], None]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command printed; `status` is None when it ended without one."""
-
-    stdout: str
-    stderr: str
-    combined: str
-    status: int | None
-
-    @property
-    def failure(self) -> str:
-        """How the command failed, or nothing."""
-        if self.status is None:
-            return "wait: remote command exited without exit status or exit signal"
-        if self.status == 0:
-            return ""
-        return f"Process exited with status {self.status}"
 
 
 def dial(connection: Mapping[str, Any], log: Log) -> paramiko.Transport:
@@ -69,8 +48,6 @@ class _DialError(Exception):
 
 
 def _dial_once(connection: Mapping[str, Any]) -> paramiko.Transport:
-    import paramiko  # noqa: PLC0415  (slow to import, and a preview needs none of it)
-
     if connection.get("proxy"):
         raise CallError("the stand-in connects without a proxy only")
     host, port = str(connection["host"]), int(connection.get("port", 22))
@@ -124,8 +101,6 @@ def _handshake(transport: paramiko.Transport, host_key: str | None, timeout: flo
 
 def _keys(connection: Mapping[str, Any]) -> list[Any]:
     """The keys to offer: the given private key first, then those of the agent."""
-    import paramiko  # noqa: PLC0415
-
     keys: list[Any] = []
     if connection.get("privateKey"):
         keys.append(_parse_key(connection["privateKey"], connection.get("privateKeyPassword")))
@@ -141,8 +116,6 @@ def _keys(connection: Mapping[str, Any]) -> list[Any]:
 
 
 def _agent_keys(path: str) -> list[Any]:
-    import paramiko  # noqa: PLC0415
-
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.connect(path)
     agent = paramiko.agent.AgentSSH()
@@ -151,8 +124,6 @@ def _agent_keys(path: str) -> list[Any]:
 
 
 def _parse_key(text: str, password: str | None) -> Json:
-    import paramiko  # noqa: PLC0415
-
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         try:
             return kind.from_private_key(io.StringIO(text), password)
@@ -164,8 +135,6 @@ def _parse_key(text: str, password: str | None) -> Json:
 
 
 def _log_in(transport: paramiko.Transport, user: str, keys: list[Any], password: str | None) -> None:
-    import paramiko  # noqa: PLC0415
-
     tried = ["none"] + (["publickey"] if keys else []) + (["password"] if password else [])
     for key in keys:
         try:
@@ -186,8 +155,6 @@ def _log_in(transport: paramiko.Transport, user: str, keys: list[Any], password:
 
 def set_environment(channel: paramiko.Channel, name: str, value: str) -> bool:
     """Ask the server to set a variable, and whether it did. A refusal closes this channel."""
-    import paramiko  # noqa: PLC0415
-
     request = paramiko.Message()
     request.add_byte(b"\x62")  # SSH_MSG_CHANNEL_REQUEST
     request.add_int(channel.remote_chanid)
