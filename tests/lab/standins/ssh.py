@@ -69,19 +69,6 @@ def _dial_once(connection: Mapping[str, Any]) -> paramiko.Transport:
     return transport
 
 
-class _PromptSocket(socket.socket):
-    """Acknowledges at once what it receives.
-
-    After the login sshd sends several small packets, the last of them, which opens the session, only when the ones
-    before are acknowledged. The kernel would take 40 ms for that, more than all the rest of a login takes.
-    """
-
-    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """Receive up to `bufsize` bytes."""
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # the kernel forgets it after a while
-        return super().recv(bufsize, flags)
-
-
 def _connect(host: str, port: int, timeout: float | None) -> socket.socket:
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -93,10 +80,8 @@ def _connect(host: str, port: int, timeout: float | None) -> socket.socket:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise _DialError(f"dial tcp {shown}: connect: {reason}") from None
-    prompt = _PromptSocket(fileno=sock.detach())
-    prompt.settimeout(timeout)
-    prompt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # many small messages: none shall wait for another
-    return prompt
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # many small messages: none shall wait for another
+    return sock
 
 
 def _handshake(transport: paramiko.Transport, host_key: str | None, timeout: float | None) -> None:
