@@ -111,8 +111,11 @@ def stream(
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without variables that would point Docker or Pulumi elsewhere."""
-    dropped = ("DOCKER_", "PULUMI_", "COMPOSE_")
+    """This process's environment without variables that would point Docker or Pulumi elsewhere.
+
+    And without what would let Python compile the program in each run anew.
+    """
+    dropped = ("DOCKER_", "PULUMI_", "COMPOSE_", "PYTHONDONTWRITEBYTECODE")
     return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
 
 
