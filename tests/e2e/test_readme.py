@@ -157,7 +157,6 @@ def _use(user: Newcomer) -> None:
 
 def test_moving_the_data(user: Newcomer) -> None:
     """What was pushed is there, at another place."""
-    user.host.run("mkdir -p /srv/registry")
     for statement in block("Moving the data", "pulumi destroy").statements:
         if statement.startswith("pulumi "):
             user.types(statement)

@@ -121,6 +121,18 @@ def test_what_no_tag_needs_goes_and_nothing_else(tmp_path: Path, seed: int) -> N
     assert "nothing to remove" in _run(host).out
 
 
+def test_more_than_the_share_is_not_removed(tmp_path: Path) -> None:
+    """A run says where to look at what would go, a dry one has just shown it."""
+    host, made = _host(tmp_path), _made(tmp_path, 0)
+    (host.root / "gc.conf").write_text("delete_untagged=yes max_share=0 drain_seconds=1\n")
+    before = _state(made)
+    done, dry = _run(host), _run(host, "--dry-run")
+    assert (done.code, dry.code, _state(made)) == (3, 3, before)
+    assert done.err.endswith("nothing was removed. registry-gc --dry-run shows what; registry-gc --force does it\n")
+    assert dry.err.endswith("gc.maxShare (0 %); a run without --force refuses that; registry-gc --force does it\n")
+    assert "blob " in dry.out
+
+
 @pytest.mark.parametrize(("name", "call"), list(_STEPS.items()))
 def test_a_step_that_is_killed_removes_nothing_that_is_needed(tmp_path: Path, name: str, call: int) -> None:
     """The next run does the rest."""
