@@ -51,6 +51,18 @@ def test_the_scripts_arrive_whole_and_in_order(host: DeletionHost) -> None:
     )
 
 
+def test_options_may_come_after_images(host: DeletionHost) -> None:
+    """Wherever they stand, they are no images, and the images keep their order."""
+    words = ["--yes", "--all-tags", "--wait", "5", "team/app:a", "team/*:pr-?"]
+    assert host.run(RMI, *words).code == 0
+    wanted = _script(host)
+    for again in ([*words[4:], *words[:4]], [words[4], *words[2:4], words[5], *words[:2]]):
+        assert host.run(RMI, *again).code == 0
+        assert _script(host) == wanted
+    assert "needs a value" in host.run(RMI, "team/app:a", "--wait").err
+    assert "which image?" in host.run(RMI, "--yes", "--wait", "5").err
+
+
 def test_the_scripts_know_what_the_settings_forbid(host: DeletionHost) -> None:
     """A registry without a manifest that can be read can't be asked."""
     assert host.run(RMI, "--dry-run", "team/app:a").code == 0
