@@ -144,7 +144,8 @@ class Certificate(pulumi.ComponentResource):
         return self._file("server-authority", HostFile(path, content))
 
     def _file(self, name: str, file: HostFile) -> Command:
-        return self._host.file(f"{self._name}-{name}", FileArgs(file=file, path=file.path), self._child)
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[self.directories])
+        return self._host.file(f"{self._name}-{name}", FileArgs(file=file, path=file.path), opts)
 
     def _nginx(self) -> str:
         return str(self._images.nginx.reference)
