@@ -1,11 +1,12 @@
 """Tools built from pinned Go modules: the Pulumi engine, the registry, registry clients.
 
 Each folder under `go/` is a module with the `tool` lines of what it builds; its go.mod and go.sum fix every byte of
-source. So is each under the benchmarks' `go/`. A tool is built once for each content of these two files and kept in the
-cache.
+source. So is each under the benchmarks' `go/`. A tool is built once for each content of these two files, and of what
+else is in the folder, and kept in the cache.
 """
 
 import hashlib
+import json
 import platform
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tests.lab.locks import locked
 from tests.lab.log import step
+from tests.lab.overlay import overlay
 from tests.lab.paths import LAB_SOURCES, ROOT, cache_dir
 from tests.lab.run import LabError, clean_environment, stream
 
@@ -61,6 +63,8 @@ def _key(module: Path) -> str:
     digest = hashlib.sha256(platform.machine().encode())
     for name in ("go.mod", "go.sum"):
         digest.update((module / name).read_bytes())
+    for path in sorted(path for path in module.rglob("*") if path.is_file() and path.parent != module):
+        digest.update(str(path.relative_to(module)).encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -73,8 +77,12 @@ def _build(name: str, module: Path, target: Path) -> None:
         flags += f" -X {variable}={version}"
     package = rf"^(?:tool |\t)(\S+/{re.escape(name)})$"
     temporary = target.with_suffix(".new")
+    go = _go(text)
+    replaced = target.with_name("overlay.json")
+    replaced.write_text(json.dumps({"Replace": overlay(go, module, f"go-{name}")}))
+    options = ["-trimpath", "-overlay", str(replaced), "-ldflags", flags, "-o", str(temporary)]
     stream(
-        [_go(text), "build", "-trimpath", "-ldflags", flags, "-o", str(temporary), _match(package, text)],
+        [go, "build", *options, _match(package, text)],
         log=f"go-{name}",
         cwd=module,
         env=clean_environment() | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOWORK": "off"},
