@@ -10,7 +10,18 @@ from bench.contenders.serving.content import Content, fill, forget_pushed
 from bench.contenders.serving.load import Load
 from bench.contenders.serving.place import SLOW, Place, place, put_logins
 from bench.contenders.serving.samples import Samples
-from bench.contenders.serving.servers import ALONE, CADDY, HOW_TO, OPEN, PLAIN, PROGRAM, STATIC, Server, Servers
+from bench.contenders.serving.servers import (
+    ALONE,
+    CADDY,
+    HOW_TO,
+    OPEN,
+    PLAIN,
+    PROGRAM,
+    STATIC,
+    TRAEFIK,
+    Server,
+    Servers,
+)
 from bench.measure import Part
 from tests.lab.log import step
 
@@ -22,7 +33,7 @@ CLIENTS_OF_CPU = 4
 PUSHERS = (1, 4)
 PULLERS = 8
 
-PROXIES = (PROGRAM, HOW_TO, CADDY, ALONE)
+PROXIES = (PROGRAM, HOW_TO, CADDY, TRAEFIK, ALONE)
 SLOW_HASH = replace(PROGRAM, name=tables.SLOW_NAME, account=SLOW)
 
 

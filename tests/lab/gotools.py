@@ -24,6 +24,7 @@ VERSION_VARIABLE = {
     "pulumi": ("github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"),
     "caddy": ("github.com/caddyserver/caddy/v2", "github.com/caddyserver/caddy/v2.CustomVersion"),
     "registry": ("github.com/distribution/distribution/v3", "github.com/distribution/distribution/v3/version.version"),
+    "traefik": ("github.com/traefik/traefik/v3", "github.com/traefik/traefik/v3/pkg/version.Version"),
 }
 """Tool → the module whose version it reports, and the variable the linker sets to it."""
 

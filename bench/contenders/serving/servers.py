@@ -46,6 +46,7 @@ class Server:
 PROGRAM = Server("this program", 443, ("nginx", "registry"))
 HOW_TO = Server("how-to of 2021", 8441, ("bench-howto", "registry"))
 CADDY = Server("Caddy", 8442, ("bench-caddy", "registry"))
+TRAEFIK = Server("Traefik", 8447, ("bench-traefik", "registry"))
 ALONE = Server("registry alone, TLS and htpasswd", 8443, ("bench-alone",))
 PLAIN = Server("registry alone, neither", 8444, ("bench-plain",), scheme="http", account="")
 STATIC = Server("nginx, files alone", 8445, ("bench-static",), account="")
@@ -77,6 +78,7 @@ class Servers:
         self._how_to()
         self._registries()
         self._caddy()
+        self._traefik()
         self._static()
         self._open()
 
@@ -138,6 +140,15 @@ class Servers:
         self._fill("caddy/Caddyfile", USER=QUICK, HASH=made)
         volumes = {f"{FOLDER}/caddy": "/srv:ro", self._tls[0]: f"{self._tls[1]}:ro"}
         self._run(CADDY, 443, volumes, TEST_IMAGE, "/srv/caddy", "run", "--config", "/srv/Caddyfile")
+
+    def _traefik(self) -> None:
+        folder = f"{FOLDER}/traefik"
+        self._host.run(["mkdir", "-p", f"{folder}/dynamic"])
+        docker("cp", str(gotools.build("traefik")), f"{self._host.container}:{folder}/traefik")
+        self._fill("traefik/traefik.yml")
+        self._fill("traefik/dynamic/registry.yml", USER=self._hashed("m").strip())
+        volumes = {folder: "/srv:ro", self._tls[0]: f"{self._tls[1]}:ro"}
+        self._run(TRAEFIK, 443, volumes, TEST_IMAGE, "/srv/traefik", "--configFile=/srv/traefik.yml")
 
     def _static(self) -> None:
         self._fill("static/files.conf", TLS=tls_settings(self._site))

@@ -13,9 +13,10 @@ _SETTING = (
     "All in one run on one host with two cores, which the load shares; every contender has the same registry, images "
     "and certificate, and only one has a load at a time. Three rounds, medians, and the spread in brackets. The how-"
     "to has apr1 passwords as it says; Caddy has bcrypt of the cost that its own tool picks, and caches what it "
-    "found; the registry has bcrypt as htpasswd makes it, and this program its default. Traefik is left out: Traefik "
-    "3.7.13 is not built from the Go module proxy, which lacks its fork of the basic authentication (containous/go-"
-    "http-auth of 2026-08-04), its module dynamic/ext and the SDKs of two DNS providers."
+    "found; the registry has bcrypt as htpasswd makes it, and this program its default. Traefik has apr1 as its "
+    "documentation shows; it is 3.7.13, built here without ACME's DNS providers, and with the original of the basic "
+    "authentication (abbot/go-http-auth 0.4.0 and two calls more) in place of its fork, which, like some of these "
+    "providers' SDKs, the Go module proxy lacks."
 )
 _LARGE = (
     "One blob of 512 MiB, over HTTP/1.1 and TLS, by wrk for three seconds. More is better; but of CPU seconds less "
