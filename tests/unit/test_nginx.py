@@ -115,7 +115,8 @@ def test_the_directories_are_root_s_alone(preview: bool) -> None:
 def test_the_site_comes_after_the_certificate_that_it_names(adopt: bool, preview: bool) -> None:
     """What stands beside it doesn't wait, unless a proxy that was set up by hand still reads it."""
     for variant, maker in (("plain", "c-self-signed"), ("paths", "c-files")):
-        changes = VARIANTS[variant] | {"host": {**VARIANTS[variant].get("host", {}), "adopt": adopt}}
+        plain = VARIANTS[variant]
+        changes = {**plain, "host": {**plain.get("host", {}), "adopt": adopt}}
         run = _nginx(preview, changes)
         assert maker in run["p-site"].depends_on
         for name in ("p-directories", "p-accounts", "p-rights"):
