@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,17 +81,17 @@ def test_a_script_without_its_last_line_changes_nothing(host: BlankHost) -> None
     assert host.files() == {}
 
 
-@pytest.mark.parametrize("there", ["nothing", "one tool", "half a stage"])
+@pytest.mark.parametrize("there", ["nothing", "one tool", "half a stage", "one tool and half a stage"])
 def test_what_a_killed_run_left_is_made_good(host: BlankHost, there: str) -> None:
     """And all of it is known for the program's: nothing is kept beside, and removal takes it all."""
     left = {
-        "nothing": None,
-        "one tool": host.root / "usr/local/bin/registry-gc",
-        "half a stage": host.root / f"{TOOLS[1:]}.new~/lib/keep-secret",
-    }[there]
-    if left is not None:
-        left.parent.mkdir(parents=True)
-        left.write_text(host.wanted().get("/usr/local/bin/registry-gc", "") if there == "one tool" else "half")
+        "one tool": ("usr/local/bin/registry-gc", host.wanted()["/usr/local/bin/registry-gc"]),
+        "half a stage": (f"{TOOLS[1:]}.new~/lib/keep-secret", "half"),
+    }
+    for place, text in (found for name, found in left.items() if name in there):
+        path = host.root / place
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
     done = host.run(install_script(ME))
     assert (done.returncode, done.stderr) == (0, "")
     assert host.files() == host.wanted()
@@ -98,6 +99,14 @@ def test_what_a_killed_run_left_is_made_good(host: BlankHost, there: str) -> Non
     host.run(removal_command(ME))
     assert host.files() == {}
     assert not [*(host.root / "var/lib/docker-registry/files").iterdir()]
+
+
+def test_runs_at_the_same_time_wait_for_each_other(host: BlankHost) -> None:
+    """One whose engine was killed goes on while the next comes: both end well, and all is there."""
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(lambda _: host.run(install_script(ME)), range(3)))
+    assert [(done.returncode, done.stderr) for done in ended] == [(0, "")] * 3
+    assert host.files() == host.wanted()
 
 
 def test_somebody_s_own_file_is_kept_beside(host: BlankHost) -> None:
