@@ -29,7 +29,8 @@ class ContainerArgs:
     `command` is run by the image's own entry point: with one of ours the provider would update, not replace, a
     container that had failed to start. `healthy` is a shell command inside it. `config` changes when files change that
     it reads only at its start: that replaces it. `capabilities` are the few it keeps, all others are dropped.
-    `memory` is in MiB, without swap; `processes` counts threads too.
+    `memory` is in MiB, without swap; `processes` counts threads too. `needs` is what must be well for it to be well:
+    where that is not, nobody waits for it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ContainerArgs:
     read_only: bool = True
     stop_signal: str = "SIGTERM"
     config: pulumi.Input[str] = ""
+    needs: Sequence[Command] = ()
 
 
 def container(
@@ -97,7 +99,7 @@ def container(
     ready = host.command(
         f"{name}-ready",
         CommandArgs(create=pulumi.Output.concat(f"{TOOLS}/await-container {args.processes} ", made.id)),
-        pulumi.ResourceOptions(parent=opts.parent, depends_on=[made]),
+        pulumi.ResourceOptions(parent=opts.parent, depends_on=[made, *args.needs]),
     )
     return made, ready
 

@@ -118,6 +118,7 @@ class Nginx(pulumi.ComponentResource):
                 memory=args.settings.limits.nginx_memory,
                 processes=args.settings.limits.nginx_processes,
                 config=fingerprint(start.content),
+                needs=[registry.ready],
             ),
             host,
             network,

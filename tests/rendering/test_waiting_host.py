@@ -18,6 +18,7 @@ case "$*" in
         cat {root}/restarts 2>/dev/null || echo 2
         [ ! -e {root}/restarts ] || echo $(($(cat {root}/restarts) + 1)) >{root}/restarts ;;
     container\\ inspect*) echo "/nginx running " ;;
+    container\\ update*) [ ! -e {root}/unbounded ] || {{ rm {root}/unbounded; echo "stopped" >&2; exit 1; }} ;;
     container\\ logs*) echo "it says why" ;;
     exec*) [ "$(grep -c ^exec {root}/calls)" -ge {times} ] ;;
 esac
@@ -40,8 +41,19 @@ def test_a_container_is_asked_until_it_answers(tmp_path: Path) -> None:
     done = host.run("await-container", "256", "0123")
     assert (done.code, done.out, done.err) == (0, "", "")
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[0] == "container update --pids-limit 256 0123"
-    assert [call for call in calls if call.startswith("exec")] == ["exec 0123 /bin/sh -c the-check"] * 3
+    told = [call for call in calls if not call.startswith("container inspect")]
+    assert told == ["container update --pids-limit 256 0123", *["exec 0123 /bin/sh -c the-check"] * 3]
+
+
+def test_a_container_that_is_about_to_be_started_again(tmp_path: Path) -> None:
+    """Docker refuses to bound its processes then: that is tried again, and is no error by itself."""
+    host = CertificateHost(tmp_path / "host")
+    host.command("docker", _DOCKER.format(root=tmp_path, times=1))
+    (tmp_path / "unbounded").touch()
+    done = host.run("await-container", "256", "0123")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls.count("container update --pids-limit 256 0123") == 2
 
 
 def test_a_container_that_never_answers(tmp_path: Path) -> None:
@@ -66,6 +78,27 @@ def test_a_container_that_ends_again_and_again(tmp_path: Path) -> None:
     assert done.err.startswith("container nginx running: no good answer after 4 restarts; what it said last:\n")
     assert "it says why" in done.err
     assert (tmp_path / "calls").read_text().count("exec 0123") == 4
+
+
+# The proxy fails what it is told; `still` is whether it goes on running then.
+_FAILING_PROXY = """
+echo "$*" >>{root}/calls
+case "$*" in
+    container\\ inspect*) echo "running the/stack $([ {still} = yes ] || grep -c ^exec {root}/calls)" ;;
+    exec*{failing}*) echo "it is restarting" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("failing", ["accounts", "reload"])
+@pytest.mark.parametrize("still", ["yes", "no"])
+def test_a_proxy_that_ends_while_it_is_told(failing: str, still: str, tmp_path: Path) -> None:
+    """Reads its files when it starts: one that cannot run, again and again, is in nobody's way."""
+    host = CertificateHost(tmp_path / "host")
+    host.path("/var/lib/docker-registry/stack").write_text("the/stack\n")
+    host.command("docker", _FAILING_PROXY.format(root=tmp_path, failing=failing, still=still))
+    done = host.run("nginx-reload")
+    assert (done.code, done.err) == ((1, "it is restarting\n") if still == "yes" else (0, ""))
 
 
 @pytest.mark.parametrize("name", ["log.conf", "registry.conf"])

@@ -193,3 +193,8 @@ def test_its_health_is_the_whole_way(preview: bool) -> None:
     assert "curl" in health
     assert "wget" in health
     assert "https://127.0.0.1/healthz" in health
+
+
+def test_a_registry_that_does_not_start_is_not_waited_for(preview: bool) -> None:
+    """The proxy answers once the registry does: where that has failed, its error is the only one, and comes at once."""
+    assert "r-container-ready" in _nginx(preview)["p-container-ready"].depends_on
