@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,18 @@ def test_a_proxy_that_ends_while_it_is_told(failing: str, still: str, tmp_path: 
     host.command("docker", _FAILING_PROXY.format(root=tmp_path, failing=failing, still=still))
     done = host.run("nginx-reload")
     assert (done.code, done.err) == ((1, "it is restarting\n") if still == "yes" else (0, ""))
+
+
+def test_the_proxy_is_told_once_at_a_time(tmp_path: Path) -> None:
+    """Several files of one run call for it together; two that hand over accounts would be in each other's way."""
+    host = CertificateHost(tmp_path / "host")
+    host.path("/var/lib/docker-registry/stack").write_text("the/stack\n")
+    told = f"echo begins >>{tmp_path}/calls; sleep 0.1; echo ends >>{tmp_path}/calls"
+    host.command("docker", f'case $1 in container) echo "running the/stack since" ;; exec) {told} ;; esac')
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(host.run, "nginx-reload") for _ in range(4)]
+    assert [(run.result().code, run.result().err) for run in runs] == [(0, "")] * 4
+    assert (tmp_path / "calls").read_text().split() == ["begins", "ends"] * 8
 
 
 @pytest.mark.parametrize("name", ["log.conf", "registry.conf"])
