@@ -87,7 +87,8 @@ class Host(pulumi.ComponentResource):
 
     def command(self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions) -> Command:
         """A command that runs as root on the host once it is ready."""
-        return self._command(name, args, opts, after=[self.ready])
+        ready = pulumi.ResourceOptions(depends_on=[self.ready])
+        return self._connection.command(name, args, pulumi.ResourceOptions.merge(opts, ready))
 
     async def run(self, command: str) -> str:
         """Runs one command as root at once, outside any resource. Raises `RuntimeError` when it fails."""
@@ -95,7 +96,18 @@ class Host(pulumi.ComponentResource):
 
     def file(self, name: str, args: FileArgs, opts: pulumi.ResourceOptions) -> Command:
         """A file on the host, as one resource: its standard input is the content, and so is the preview's diff."""
-        return self._file(name, args, opts, after=[self.ready])
+        owner = f"{name}@{self._connection.kind}"
+        content = pulumi.Output.from_input(args.file).apply(lambda file: file.content)
+        create = size_of(content).apply(lambda size: _put_file(owner, size, args))
+        # A host that was set up anew has no tools: destroy, which clears the way for the next up, must not need them.
+        remover = f"{TOOLS}/remove-file"
+        remove = f"test ! -x {remover} || {shlex.join([remover, '--for', owner, args.path])}"
+        if args.retire is not None:
+            remove = f"{args.retire} && {{ {remove}; }}"
+        command = CommandArgs(
+            create=create, delete=None if args.kept else f"sh -c {shlex.quote(remove)}", stdin=content
+        )
+        return self.command(name, command, opts)
 
     def directories(self, name: str, directories: Sequence[Directory], opts: pulumi.ResourceOptions) -> Command:
         """Directories with owner and mode. Destroy leaves them, and what is in them."""
@@ -116,32 +128,6 @@ class Host(pulumi.ComponentResource):
             hooks=pulumi.ResourceHookBinding(before_create=[self.orphans], on_error=[self.lost]),
         )
 
-    def _command(
-        self, name: str, args: CommandArgs, opts: pulumi.ResourceOptions, after: Sequence[pulumi.Resource]
-    ) -> Command:
-        return self._connection.command(
-            name, args, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(after)))
-        )
-
-    def _file(
-        self, name: str, args: FileArgs, opts: pulumi.ResourceOptions, after: Sequence[pulumi.Resource]
-    ) -> Command:
-        owner = f"{name}@{self._connection.kind}"
-        content = pulumi.Output.from_input(args.file).apply(lambda file: file.content)
-        create = size_of(content).apply(lambda size: _put_file(owner, size, args))
-        # A host that was set up anew has no tools: destroy, which clears the way for the next up, must not need them.
-        remover = f"{TOOLS}/remove-file"
-        remove = f"test ! -x {remover} || {shlex.join([remover, '--for', owner, args.path])}"
-        if args.retire is not None:
-            remove = f"{args.retire} && {{ {remove}; }}"
-        command = CommandArgs(
-            create=create, delete=None if args.kept else f"sh -c {shlex.quote(remove)}", stdin=content
-        )
-        return self._command(name, command, opts, after)
-
-    def _child(self, *, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(after))
-
     def _check(self) -> Command:
         settings = self._args.settings
         check = shlex.join(
@@ -157,7 +143,7 @@ class Host(pulumi.ComponentResource):
         return self._connection.command(
             f"{self._name}-check",
             CommandArgs(create=check, update=f"{check} --known", delete=f"rm -f {_CLAIM}", stdin=script),
-            self._child(),
+            pulumi.ResourceOptions(parent=self),
         )
 
     def _prepare(self, checked: Command) -> Command:
@@ -193,7 +179,7 @@ class Host(pulumi.ComponentResource):
             host=host,
             ssh_opts=self._connection.ssh_options,
             # It connects at the first use, so it can start beside the commands: what uses it waits for the host.
-            opts=self._child(),
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     async def _remove_orphan(self, args: pulumi.ResourceHookArgs) -> None:

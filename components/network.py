@@ -7,9 +7,10 @@ import pulumi_docker as docker
 
 from components.adoption import Adoption
 from components.connection import Command
-from components.host import STACK_LABEL, FileArgs, Host
+from components.host import STACK_LABEL, Host
+from components.unit import enabled_unit
 from config.network import Network as NetworkSettings
-from rendering.rootfs import TOOLS, render
+from rendering.rootfs import render
 
 _UNIT = "docker-registry-network.service"
 
@@ -62,14 +63,4 @@ class Network(pulumi.ComponentResource):
     def _guard(self, host: Host, subnet: str) -> Command:
         """The host's rule against packets that are sent straight to the network: from now on, and from each boot."""
         file = render(f"/etc/systemd/system/{_UNIT}", subnet=subnet)
-        return host.file(
-            f"{self._name}-guard",
-            FileArgs(
-                file=file,
-                path=file.path,
-                mode="0644",
-                then=f"{TOOLS}/load-unit --enable {_UNIT}",
-                retire=f"systemctl disable -q --now {_UNIT}",
-            ),
-            pulumi.ResourceOptions(parent=self),
-        )
+        return enabled_unit(f"{self._name}-guard", file, host, pulumi.ResourceOptions(parent=self))

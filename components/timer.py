@@ -9,6 +9,7 @@ import pulumi
 
 from components.connection import Command
 from components.host import FileArgs, Host
+from components.unit import enabled_unit
 from rendering.rootfs import TOOLS, HostFile, render
 
 
@@ -33,19 +34,13 @@ def timer(
     Destroy takes it away, once a run that is under way has been ended.
     """
     service = unit_file(name, args, host, parent, after=after)
-    file = _unit(args, "timer")
-    unit = f"{args.unit}.timer"
-    traces = shlex.join([*args.traces, f"/var/lib/systemd/timers/stamp-{unit}"])
-    return host.file(
+    traces = shlex.join([*args.traces, f"/var/lib/systemd/timers/stamp-{args.unit}.timer"])
+    return enabled_unit(
         f"{name}-enable",
-        FileArgs(
-            file=file,
-            path=file.path,
-            mode="0644",
-            then=f"{TOOLS}/load-unit --enable {unit}",
-            retire=f"systemctl disable -q --now {unit} && systemctl stop {args.unit}.service && rm -f {traces}",
-        ),
+        _unit(args, "timer"),
+        host,
         pulumi.ResourceOptions(parent=parent, depends_on=[service]),
+        ended=f"systemctl stop {args.unit}.service && rm -f {traces}",
     )
 
 

@@ -109,15 +109,20 @@ def test_runs_at_the_same_time_wait_for_each_other(host: BlankHost) -> None:
     assert host.files() == host.wanted()
 
 
+def _kept_beside(host: BlankHost, path: Path) -> str:
+    """What of a file that is in the tools' way the installation keeps, and says so."""
+    done = host.run(install_script(ME))
+    assert "kept as" in done.stderr
+    [backup] = path.parent.glob(f"{path.name}.*~")
+    return backup.read_text()
+
+
 def test_somebody_s_own_file_is_kept_beside(host: BlankHost) -> None:
     """Also where there is no other tool yet."""
     own = host.root / "usr/local/bin/registry-gc"
     own.parent.mkdir(parents=True)
     own.write_text("mine")
-    done = host.run(install_script(ME))
-    assert "kept as" in done.stderr
-    [backup] = own.parent.glob("registry-gc.*~")
-    assert backup.read_text() == "mine"
+    assert _kept_beside(host, own) == "mine"
 
 
 def test_the_command_after_it_runs_by_the_tools(host: BlankHost) -> None:
@@ -146,10 +151,7 @@ def test_a_tool_changed_by_hand_is_kept_beside(host: BlankHost) -> None:
     host.run(install_script(ME))
     edited = host.root / TOOLS.lstrip("/") / "keep-secret"
     edited.write_text("#!/bin/sh\n# mine\n")
-    done = host.run(install_script(ME))
-    assert "kept as" in done.stderr
-    [backup] = edited.parent.glob("keep-secret.*~")
-    assert backup.read_text() == "#!/bin/sh\n# mine\n"
+    assert _kept_beside(host, edited) == "#!/bin/sh\n# mine\n"
 
 
 def test_removal_takes_all_tools(host: BlankHost) -> None:
