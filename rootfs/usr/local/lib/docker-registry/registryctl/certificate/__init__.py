@@ -1,0 +1,1 @@
+"""The proxy's certificate: got, made or copied, put in place, and renewed."""

@@ -1,0 +1,30 @@
+"""All concerns of `registry-status`, in the order in which it speaks of them. A new one is a module and a line here."""
+
+from __future__ import annotations
+
+from registryctl.status import (
+    accounts,
+    backup,
+    certificate,
+    containers,
+    disk,
+    network,
+    program,
+    removals,
+    timers,
+    writes,
+)
+from registryctl.status.finding import Look
+
+CONCERNS: dict[str, Look] = {
+    "program": program.look,
+    "certificate": certificate.look,
+    "containers": containers.look,
+    "network": network.look,
+    "disk": disk.look,
+    "timers": timers.look,
+    "writes": writes.look,
+    "removals": removals.look,
+    "accounts": accounts.look,
+    "backup": backup.look,
+}

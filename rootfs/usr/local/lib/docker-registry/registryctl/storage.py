@@ -1,0 +1,85 @@
+"""Files by their paths, wherever they lie: all that is known of a storage above this is here.
+
+Paths are relative and have `/` between their parts. Nothing here knows what a registry is.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+
+class StorageError(Exception):
+    """An answer that the storage did not give."""
+
+
+class NotThere(StorageError):  # noqa: N818  # it is an answer, not a fault
+    """Nothing has that path."""
+
+
+class Unreadable(StorageError):  # noqa: N818
+    """Something may be there, but it can't be read."""
+
+
+class NoRoom(StorageError):  # noqa: N818
+    """There is no space left to write."""
+
+
+class Kind(Enum):
+    """What a name in a listing is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    OTHER = "other"
+    """A symbolic link, a socket: what it leads to has to be asked for."""
+
+
+class Entry(NamedTuple):
+    """A name in a listing."""
+
+    name: str
+    kind: Kind
+
+
+class Room(NamedTuple):
+    """The space there is, in bytes."""
+
+    used: int
+    total: int
+
+
+class Storage(Protocol):
+    """Where a registry keeps its files. Each call may raise StorageError; what it was about is then as before."""
+
+    def list(self, path: str) -> list[Entry]:
+        """What is directly below a path, in any order. NotThere: there is no such directory."""
+
+    def read(self, path: str, limit: int) -> bytes:
+        """A file's content. Unreadable also where it has more bytes than the limit."""
+
+    def write(self, path: str, data: bytes, time: int | None = None) -> None:
+        """A file, durably and all at once, with its time in nanoseconds. NoRoom where it does not fit."""
+
+    def remove(self, path: str) -> None:
+        """Removes one file."""
+
+    def prune(self, path: str, top: str) -> None:
+        """Removes a directory and those it lies in, as far as they are empty; `top` and above stay.
+
+        What is not empty, not there or can't be removed stays, and that is no error.
+        """
+
+    def settle(self) -> None:
+        """Makes removals durable: no crash brings the files back afterwards."""
+
+    def time(self, path: str) -> int:
+        """When a file was written, in nanoseconds since 1970."""
+
+    def size(self, path: str) -> int:
+        """How many bytes a file has."""
+
+    def alias(self, path: str) -> str | None:
+        """The path in this storage to which a name of Kind.OTHER leads; None where that is elsewhere."""
+
+    def room(self) -> Room | None:
+        """The space on what the storage lies on, where that has an end."""
