@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m tests.lab
+WORKERS ?= 3
 
 .PHONY: help
 help: ## Show what can be made
@@ -41,31 +42,67 @@ deploy-stacks: venv policies ## Bring all STACKS up to date, one after the other
 drift: venv ## Say what on the hosts of all STACKS is not as declared
 	@$(BIN)/python -m review drift $(STACKS)
 
+.PHONY: drill
+drill: venv ## Restore the newest backup of STACK beside the registry on its host, verify it, and remove it
+	@$(BIN)/python -m review drill $(STACK)
+
 .PHONY: repair
 repair: venv ## Let the next up mend what on the hosts of all STACKS is not as declared
 	@$(BIN)/python -m review drift --repair $(STACKS)
 
+# SUITE is the host's release (bookworm, trixie; jammy, noble), LOGIN who logs in there (root; deploy, who uses sudo).
 .PHONY: demo
 demo: venv ## Make a registry on a throw-away lab host and use it; the host stays
-	@$(LAB) demo
+	@$(LAB) demo $(if $(SUITE),--suite "$(SUITE)") $(if $(LOGIN),--login "$(LOGIN)")
+
+.PHONY: demos
+demos: venv ## The demo on hosts of each Debian release, as root and as a user with sudo; nothing stays
+	@$(LAB) demos
 
 .PHONY: demo-down
 demo-down: venv ## Remove what the demo made
 	@$(LAB) demo-down
 
 .PHONY: test
-test: lint ## Lint, types, and all tests, end to end in the lab
-	@$(BIN)/python -m pytest
+test: venv ## Lint, types, and all tests, end to end in the lab, shared by WORKERS processes
+	@$(MAKE) --no-print-directory lint & \
+	$(BIN)/python -m pytest --numprocesses $(WORKERS); tests=$$?; \
+	wait $$! || { echo "lint failed: see above"; exit 1; }; exit $$tests
+
+.PHONY: test-host
+test-host: venv ## The tests of what touches a host, on one of the release SUITE (bookworm, jammy, noble)
+	@LAB_SUITE="$(SUITE)" $(BIN)/python -m pytest tests/e2e/test_first_up.py tests/e2e/test_acme.py tests/e2e/test_other_release.py
+
+.PHONY: test-buildx
+test-buildx: venv ## docker buildx and BuildKit as clients of the lab's registry; they are built first
+	@$(BIN)/python -m pytest -s tests/e2e/buildx_client.py
+
+.PHONY: test-backup
+test-backup: venv ## ROUNDS backups (20) beside everything else in the lab, each restored on an empty host; a host that is lost
+	@BACKUP_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -s tests/e2e/test_backup.py
+
+.PHONY: backup-speed
+backup-speed: venv ## Measure a backup of TAGS small images (12000), the next one, restoring, and a plain copy
+	@PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.backup_speed $(or $(TAGS),12000)
 
 .PHONY: quick
-quick: venv ## The tests that need no lab (seconds)
+quick: venv ## The tests that need no lab
 	@$(BIN)/python -m pytest -m "not e2e"
+
+.PHONY: oracle
+oracle: venv ## Try clean-up, deletion and undoing on 20,000 random storages, or on COUNT from FIRST on
+	@PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.storage_oracle $(or $(FIRST),0) $(or $(COUNT),20000)
+
+.PHONY: rights
+rights: venv ## Try rights, catalogues and immutable tags at the real proxy, COUNT (10,000) of each kind, from world FIRST on
+	@FIRST="$(FIRST)" COUNT="$(or $(COUNT),10000)" $(BIN)/python -m pytest -s tests/rendering/test_rights_property.py
 
 .PHONY: lint
 lint: venv ## Format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --python-version 3.10 rootfs/usr/local/lib/docker-registry/registryctl
 
 .PHONY: format
 format: venv ## Put the code into form
@@ -88,7 +125,7 @@ bench: venv .bench/.locked ## Measure the program beside what one would pick ins
 
 .PHONY: lab-start lab-show lab-stop lab-remove
 lab-start: venv ## Start a lab with a blank host
-	@$(LAB) start
+	@$(LAB) start $(if $(SUITE),--suite "$(SUITE)")
 lab-show: venv ## Show what the lab has
 	@$(LAB) show
 lab-stop: venv ## Stop the lab; its hosts keep their disks
@@ -107,8 +144,12 @@ schema: venv ## Write config/schema.json and docs/settings.md anew from the sett
 	@touch $@
 
 .PHONY: mutation
-mutation: .mutation/.locked ## Put faults into the code for MINUTES, one at a time, and count those that the unit tests notice
-	@MINUTES="$(or $(MINUTES),20)" .mutation/bin/python -m tests.mutation
+mutation: .mutation/.locked ## Put faults into the code (PACKAGE=registryctl: the tools') for MINUTES, one at a time, and count those that tests notice
+	@PACKAGE="$(PACKAGE)" MODULES="$(MODULES)" MINUTES="$(MINUTES)" JOBS="$(JOBS)" .mutation/bin/python -m tests.mutation
+
+.PHONY: dashboard
+dashboard: venv ## Write monitoring/dashboard.json anew from its code
+	@$(BIN)/python -m monitoring.dashboard
 
 .PHONY: snapshot
 snapshot: venv ## Record the example stack's resources, and the diagram, as they are now

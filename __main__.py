@@ -1,48 +1,54 @@
 """A private Docker registry on one host."""
 
-import gc
-
-import pulumi
-
 from components.adoption import Adoption, AdoptionArgs
+from components.backup import Backup, BackupArgs
 from components.certificate import Certificate, CertificateArgs
-from components.facts import Facts, FactsArgs
-from components.garbage_collection import GarbageCollection, GarbageCollectionArgs
+from components.facts import Facts
+from components.garbage_collection import GarbageCollection
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
-from components.logs import Logs, LogsArgs
-from components.network import Network, NetworkArgs
+from components.logs import Logs
+from components.metrics import Metrics
+from components.network import Network
 from components.nginx import Nginx, NginxArgs
+from components.nginx_files import NginxFiles, NginxFilesArgs
 from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
-from components.renewal import Renewal, RenewalArgs
-from components.retention import Retention, RetentionArgs
+from components.renewal import Renewal
+from components.retention import Retention
 from components.status import warn_of_problems
-from components.volumes import Volumes, VolumesArgs
+from components.volumes import Volumes
 from config import load
 
-# What is loaded by now stays to the end. Python would look through it again and again, a tenth of a second in all.
-gc.freeze()
-
 settings, secrets = load()
-stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
-host = Host("host", HostArgs(settings, secrets, stack))
+host = Host(
+    "host",
+    HostArgs(
+        settings.host,
+        settings.site,
+        settings.network,
+        settings.storage,
+        secrets.ssh_private_key,
+        backs_up=secrets.backup is not None,
+    ),
+)
 images = Images("images", ImagesArgs(settings.images, with_certbot=settings.certificate.mode == "acme"), host)
+volumes = Volumes("volumes", host)
 certificate = Certificate(
     "certificate",
     CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key),
     host,
     images,
+    volumes,
 )
 adoption = Adoption("adoption", AdoptionArgs(settings.host.adopt, settings.network.name), host, images, certificate)
-network = Network("network", NetworkArgs(settings.network), host, adoption)
-volumes = Volumes("volumes", VolumesArgs(host.root), host)
+network = Network("network", settings.network, host, adoption)
 
 registry = Registry(
     "registry",
-    RegistryArgs(settings.registry, settings.limits, secrets.registry_http_secret),
+    RegistryArgs(settings.registry, settings.limits, settings.gc.drain_seconds, secrets.registry_http_secret),
     host,
     network,
     volumes,
@@ -51,32 +57,32 @@ registry = Registry(
 registry_ui = RegistryUi(
     "registry-ui", RegistryUiArgs(settings.ui, settings.site, settings.limits), host, network, volumes, images
 )
-nginx = Nginx(
-    "nginx",
-    NginxArgs(settings, secrets.user_credentials),
+nginx_files = NginxFiles(
+    "nginx-files",
+    NginxFilesArgs(settings, secrets.accounts, secrets.account_marks),
     host,
-    network,
+    volumes,
     adoption,
     certificate,
-    registry,
-    registry_ui,
-    volumes,
-    images,
 )
-facts = Facts("facts", FactsArgs(settings), host, certificate)
-logs = Logs("logs", LogsArgs(settings.logs), host)
-garbage_collection = GarbageCollection(
-    "gc", GarbageCollectionArgs(settings.gc, settings.images.registry), host, registry, nginx, facts
-)
-renewal = Renewal("renewal", RenewalArgs(settings.certificate.renewal), host, facts)
-retention = Retention("retention", RetentionArgs(settings.retention), host, facts, images)
-
-warn_of_problems(
+nginx = Nginx(
+    "nginx",
+    NginxArgs(settings.site, settings.limits, images.nginx),
     host,
-    facts=facts.written,
-    after=[
-        *(registry.ready, registry_ui.ready, nginx.ready),
-        *(renewal.timer, *garbage_collection.timers, *retention.timers),
-    ],
+    network,
+    nginx_files,
+    [registry.service, registry_ui.service],
 )
-export_outputs(settings, host, certificate, registry, registry_ui, nginx)
+
+facts = Facts("facts", settings, host, certificate)
+logs = Logs("logs", settings.logs, host)
+renewal = Renewal("renewal", settings.certificate.renewal, host, facts)
+retention = Retention("retention", settings.retention, host, facts)
+garbage_collection = GarbageCollection("gc", settings.gc, host, facts, [registry.service, nginx.service])
+backup = Backup("backup", BackupArgs(settings.backup, secrets.backup), host, facts)
+
+services = [registry.service, registry_ui.service, nginx.service]
+metrics = Metrics("metrics", settings.metrics, host, facts, services)
+timers = [renewal.timer, *garbage_collection.timers, *retention.timers, *backup.timers, *metrics.timers]
+warn_of_problems(host, facts, after=[*(service.ready for service in services), *timers])
+export_outputs(settings, host, certificate, services)

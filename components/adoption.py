@@ -1,7 +1,6 @@
 """A registry that was set up by hand makes way for the stack."""
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -26,12 +25,11 @@ class Adoption(pulumi.ComponentResource):
 
     Containers, network, proxy sites, cron lines and units are retired once, as late as possible: when the images are
     pulled and the certificate is there. Images, certificates and accounts stay in their places, and are the stack's.
-    `retired` is what must have succeeded before a file is changed that a proxy which was set up by hand reads, `done`
-    before anything takes the place of what ran, by hand or as the stack's.
+    `ready`: no hand-made proxy reads its files any more. `go_ahead`: running services may be touched.
     """
 
-    retired: Sequence[Command] = ()
-    done: Command
+    ready: Command
+    go_ahead: Command
 
     def __init__(
         self,
@@ -43,14 +41,13 @@ class Adoption(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:adoption:Adoption", name, None, opts)
-        self.done = certificate.granted
+        self.ready = host.ready
+        self.go_ahead = certificate.go_ahead
         if args.wanted:
             pulled = [image.resource for image in (images.nginx, images.registry, images.ui)]
-            retire = host.command(
+            self.ready = self.go_ahead = host.command(
                 f"{name}-retire",
                 CommandArgs(create=shlex.join([f"{TOOLS}/retire-hand-made", host.root, args.network])),
-                pulumi.ResourceOptions(parent=self, depends_on=[certificate.installed, *pulled]),
+                pulumi.ResourceOptions(parent=self, depends_on=[certificate.ready, *pulled]),
             )
-            self.retired = [retire]
-            self.done = retire
         self.register_outputs({})

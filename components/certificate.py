@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 import pulumi
 
 from components.connection import Command, CommandArgs, size_of
-from components.host import Directory, FileArgs, Host
+from components.host import FileArgs, FilesArgs, Host
 from components.images import Images, PulledImage
+from components.manifest import Puts
+from components.volumes import Volumes
 from config.certificate import Acme
 from config.certificate import Certificate as CertificateSettings
 from config.site import Site
+from rendering.bundle import Entry
 from rendering.rootfs import TOOLS, HostFile, on_host, render
 
 
@@ -35,18 +38,18 @@ class Certificate(pulumi.ComponentResource):
     account is ever deleted, by a change or by destroy. Another mode, name, server or key type is one `up`: the old
     certificate serves until the new one is in place.
 
-    `chain` and `key` are the paths inside the proxy's container; `expiry` is its end in ISO 8601 when it was put in
-    place; `authority` is the PEM of the CA that clients must trust, None where they do already. `directories` are its
-    own, and the parents of the proxy's. `installed` is what must have succeeded before the site refers to it; `granted`
-    what must have before anything else that runs is touched: the same where somebody may refuse it, no more than the
-    directories where nobody is asked.
+    `chain` and `key` are the paths inside the proxy's container; `on_host` is the chain's on the host; `expiry` is
+    its end in ISO 8601 when it was put in place; `authority` is the PEM of the CA that clients must trust, None where
+    they do already.
+    `ready`: it is in place. `go_ahead`: running services may be touched, because nobody can refuse it any more. Nobody
+    refuses a self-signed one, so there that does not wait for it.
     """
 
     chain: str
     key: str
-    installed: Command
-    granted: Command
-    directories: Command
+    on_host: str
+    ready: Command
+    go_ahead: Command
     expiry: pulumi.Output[str]
     authority: pulumi.Output[str] | None
 
@@ -56,6 +59,7 @@ class Certificate(pulumi.ComponentResource):
         args: CertificateArgs,
         host: Host,
         images: Images,
+        volumes: Volumes,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:certificate:Certificate", name, None, opts)
@@ -63,19 +67,21 @@ class Certificate(pulumi.ComponentResource):
         self._args = args
         self._host = host
         self._images = images
+        self._directories = volumes.ready
         mode = args.settings.mode
         home = f"/etc/letsencrypt/live/{args.site.fqdn}" if mode == "acme" else f"/etc/nginx/tls/{mode}/current"
+        pair = f"{host.root}/{_on_host(home)}"
+        self.on_host = f"{pair}/fullchain.pem"
+        # The timer may have renewed it: only that it is there is known, and that the key is for root alone.
+        self._puts = Puts(linked=[Entry(self.on_host, "", ""), Entry(f"{pair}/privkey.pem", "0600", "")])
         self.chain = f"{home}/fullchain.pem"
         self.key = f"{home}/privkey.pem"
 
-        self.directories = directories = host.directories(
-            f"{name}-directories", _directories(host.root), pulumi.ResourceOptions(parent=self)
-        )
-        self._child = pulumi.ResourceOptions(parent=self, depends_on=[directories, images.nginx.resource])
+        self._child = pulumi.ResourceOptions(parent=self, depends_on=[volumes.ready, images.nginx.resource])
         ways = {"self-signed": self._self_signed, "files": self._files, "acme": self._acme}
-        self.installed = ways[mode]()
-        self.granted = directories if mode == "self-signed" else self.installed
-        lines = pulumi.Output.unsecret(self.installed.stdout).apply(lambda text: text.splitlines())
+        self.ready = ways[mode]()
+        self.go_ahead = volumes.ready if mode == "self-signed" else self.ready
+        lines = pulumi.Output.unsecret(self.ready.stdout).apply(lambda text: text.splitlines())
         self.expiry = lines.apply(lambda found: _iso(found[0]))
         # After the end and the fingerprint come the lines of the CA.
         self.authority = lines.apply(lambda found: "\n".join(found[2:]) + "\n") if mode == "self-signed" else None
@@ -83,23 +89,30 @@ class Certificate(pulumi.ComponentResource):
 
     def _self_signed(self) -> Command:
         command = [f"{TOOLS}/self-signed-certificate", self._nginx(), self._host.root, self._args.site.fqdn]
-        return self._host.command(f"{self._name}-self-signed", CommandArgs(create=shlex.join(command)), self._child)
+        args = CommandArgs(shlex.join(command), puts=self._puts)
+        return self._host.command(f"{self._name}-self-signed", args, self._child)
 
     def _files(self) -> Command:
         settings, fqdn = self._args.settings, self._args.site.fqdn
         if self._args.private_key is None:
             command = [f"{TOOLS}/copy-certificate", self._nginx(), self._host.root, fqdn]
             paths = [str(settings.chain_path), str(settings.private_key_path)]
-            args = CommandArgs(create=shlex.join([*command, *paths]))
+            args = CommandArgs(shlex.join([*command, *paths]), puts=self._puts)
             return self._host.command(f"{self._name}-files", args, self._child)
         bundle = self._args.private_key.apply(lambda key: f"{settings.chain}\n{key}\n")
         command = [f"{TOOLS}/install-certificate", self._nginx(), self._host.root, "files", fqdn]
         create = pulumi.Output.concat(shlex.join(command), " ", size_of(bundle))
-        return self._host.command(f"{self._name}-files", CommandArgs(create=create, stdin=bundle), self._child)
+        args = CommandArgs(create, stdin=bundle, puts=self._puts)
+        return self._host.command(f"{self._name}-files", args, self._child)
 
     def _acme(self) -> Command:
         settings, site = self._args.settings.acme_settings, self._args.site
-        after = [self._challenge_site(), self._server_authority(settings)]
+        files = [self._challenge_site(), self._server_authority(settings)]
+        placed = self._host.files(
+            f"{self._name}-acme-files",
+            FilesArgs([FileArgs(file=file, path=file.path) for file in files]),
+            pulumi.ResourceOptions(parent=self, depends_on=[self._directories]),
+        )
         command = shlex.join(
             [
                 *(f"{TOOLS}/issue-certificate", "--nginx", self._nginx(), "--certbot", str(self._certbot().reference)),
@@ -122,18 +135,18 @@ class Certificate(pulumi.ComponentResource):
                 " ",
                 names,
             )
-        opts = pulumi.ResourceOptions(depends_on=[*after, self._certbot().resource])
+        opts = pulumi.ResourceOptions(depends_on=[placed, self._certbot().resource])
         return self._host.command(
             f"{self._name}-acme",
-            CommandArgs(create=create, stdin=key),
+            CommandArgs(create, stdin=key, puts=self._puts),
             pulumi.ResourceOptions.merge(self._child, opts),
         )
 
-    def _challenge_site(self) -> Command:
+    def _challenge_site(self) -> HostFile:
         """The configuration of the throw-away proxy."""
-        return self._file("challenge-site", render("/var/opt/certbot/nginx/etc/conf.d/acme.conf", root=self._host.root))
+        return render("/var/opt/certbot/nginx/etc/conf.d/acme.conf", root=self._host.root)
 
-    def _server_authority(self, settings: Acme) -> Command:
+    def _server_authority(self, settings: Acme) -> HostFile:
         """The bundle by which a private ACME server is trusted.
 
         Without one there is a file too: what is deleted goes last, and the bundle of the server before would be in
@@ -141,11 +154,7 @@ class Certificate(pulumi.ComponentResource):
         """
         path = on_host("/var/opt/letsencrypt/server-ca.pem", self._host.root)
         content = settings.server_ca or "# The ACME server is publicly trusted.\n"
-        return self._file("server-authority", HostFile(path, content))
-
-    def _file(self, name: str, file: HostFile) -> Command:
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[self.directories])
-        return self._host.file(f"{self._name}-{name}", FileArgs(file=file, path=file.path), opts)
+        return HostFile(path, content)
 
     def _nginx(self) -> str:
         return str(self._images.nginx.reference)
@@ -156,24 +165,10 @@ class Certificate(pulumi.ComponentResource):
         return self._images.certbot
 
 
+def _on_host(home: str) -> str:
+    """Where below the storage root a directory lies that the proxy's container has there."""
+    return home.removeprefix("/etc/").replace("nginx/", "nginx/etc/", 1)
+
+
 def _iso(openssl_date: str) -> str:
     return datetime.strptime(openssl_date, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC).isoformat()
-
-
-def _directories(root: str) -> list[Directory]:
-    """Where certificates lie, and where certificate authorities and their client meet (nginx's user is 101)."""
-    certbot = [
-        "certbot",
-        "certbot/nginx",
-        "certbot/nginx/etc",
-        "certbot/nginx/etc/conf.d",
-        "certbot/logs",
-        "certbot/webroot",
-        "certbot/webroot/.well-known",
-        "certbot/webroot/.well-known/acme-challenge",
-    ]
-    return [
-        Directory("0750", "root:root", f"{root}/letsencrypt"),
-        *(Directory("0750", "101:root", f"{root}/{path}") for path in certbot),
-        *(Directory("0700", "root:root", f"{root}/{path}") for path in ("nginx", "nginx/etc", "nginx/etc/tls")),
-    ]

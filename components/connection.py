@@ -11,6 +11,7 @@ from typing import Protocol
 import pulumi
 from pulumi_command import local, remote
 
+from components.manifest import Puts
 from config.host import Host as HostSettings
 from rendering.rootfs import fingerprint
 
@@ -24,13 +25,14 @@ class CommandArgs:
     `create` runs at first and on every changed input: it must be safe to run again. `update` replaces it from the
     second time on. `delete` runs on destroy; without it destroy leaves what `create` made.
     What it says for people goes to standard error; standard output is data for the program.
-    `stdin` is where content and secrets travel; they are in no command line.
+    `stdin` is where content and secrets travel; they are in no command line. `puts` is for the manifest.
     """
 
     create: pulumi.Input[str]
     update: pulumi.Input[str] | None = None
     delete: pulumi.Input[str] | None = None
     stdin: pulumi.Input[str] | None = None
+    puts: pulumi.Input[Puts] | None = None
 
 
 def size_of(text: pulumi.Output[str]) -> pulumi.Output[str]:

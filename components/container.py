@@ -29,8 +29,8 @@ class ContainerArgs:
     `command` is run by the image's own entry point: with one of ours the provider would update, not replace, a
     container that had failed to start. `healthy` is a shell command inside it. `config` changes when files change that
     it reads only at its start: that replaces it. `capabilities` are the few it keeps, all others are dropped.
-    `memory` is in MiB, without swap; `processes` counts threads too. `needs` is what must be well for it to be well:
-    where that is not, nobody waits for it.
+    `memory` is in MiB, without swap; `processes` counts threads too. Its health depends on `needs`; if they failed,
+    don't wait for it.
     """
 
     name: str
@@ -50,10 +50,16 @@ class ContainerArgs:
     needs: Sequence[Command] = ()
 
 
-def container(
-    name: str, args: ContainerArgs, host: Host, network: Network, opts: pulumi.ResourceOptions
-) -> tuple[docker.Container, Command]:
-    """A container that starts at boot and stops gracefully, and what is done once it is healthy.
+@dataclass(frozen=True)
+class Service:
+    """A container that runs. `ready`: it is healthy."""
+
+    container: docker.Container
+    ready: Command
+
+
+def service(name: str, args: ContainerArgs, host: Host, network: Network, opts: pulumi.ResourceOptions) -> Service:
+    """A container that starts at boot and stops gracefully.
 
     All changes but those of limits and restart policy replace it: the old one is stopped first, and the data,
     which lies in volumes and on the host, stays.
@@ -78,7 +84,7 @@ def container(
             docker.ContainerLabelArgs(label=CONFIG_LABEL, value=args.config),
             docker.ContainerLabelArgs(label=STACK_LABEL, value=host.stack),
         ],
-        # One without the other is a difference that never ends.
+        # Set only one, and each refresh finds a difference.
         memory=args.memory,
         memory_swap=args.memory,
         log_driver="json-file",
@@ -95,13 +101,13 @@ def container(
             opts,
         ),
     )
-    # The provider has no setting for the processes. Docker keeps it with the container.
+    # The provider can't limit processes. Docker remembers the limit with the container.
     ready = host.command(
         f"{name}-ready",
         CommandArgs(create=pulumi.Output.concat(f"{TOOLS}/await-container {args.processes} ", made.id)),
         pulumi.ResourceOptions(parent=opts.parent, depends_on=[made, *args.needs]),
     )
-    return made, ready
+    return Service(made, ready)
 
 
 def bind(host_path: str, container_path: str, *, read_only: bool = True) -> docker.ContainerVolumeArgs:

@@ -1,7 +1,5 @@
 """What the host's own tools need to know of the stack."""
 
-from dataclasses import dataclass
-
 import pulumi
 
 from components.certificate import Certificate
@@ -11,45 +9,42 @@ from config import Settings
 from rendering.rootfs import render
 
 
-@dataclass(frozen=True)
-class FactsArgs:
-    """All settings: the host's tools need a little of several."""
-
-    settings: Settings
-
-
 class Facts(pulumi.ComponentResource):
-    """`/etc/docker-registry/host.conf`, which every tool that runs by itself on the host reads. It holds no secret.
+    """`/etc/docker-registry/host.json`, which the host's tools read. It holds no secret.
 
-    It is written once the certificate it tells of is installed. `written` is what such a tool's unit waits for.
+    It is written once the certificate that it tells of is installed. A changed policy or bound counts from the next run
+    on. `ready`: the tools may run.
     """
 
-    written: Command
+    ready: Command
 
     def __init__(
         self,
         name: str,
-        args: FactsArgs,
+        settings: Settings,
         host: Host,
         certificate: Certificate,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:facts:Facts", name, None, opts)
-        settings = args.settings
         file = render(
-            "/etc/docker-registry/host.conf",
+            "/etc/docker-registry/host.json",
             stack=host.stack,
             root=host.root,
-            site=settings.site,
-            certificate=settings.certificate,
-            images=settings.images,
-            network=settings.network,
             storage=settings.storage,
+            registry=settings.registry,
+            images=settings.images,
+            gc=settings.gc,
             retention=settings.retention,
+            site=settings.site,
+            network=settings.network,
+            certificate=settings.certificate,
+            served=certificate.on_host,
         )
-        self.written = host.file(
-            f"{name}-file",
+        # Earlier versions had host.conf by the name that ends in "file": it goes.
+        self.ready = host.file(
+            f"{name}-host",
             FileArgs(file=file, path=file.path, mode="0644"),
-            pulumi.ResourceOptions(parent=self, depends_on=[certificate.installed]),
+            pulumi.ResourceOptions(parent=self, depends_on=[certificate.ready]),
         )
         self.register_outputs({})

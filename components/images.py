@@ -37,7 +37,6 @@ class Images(pulumi.ComponentResource):
     nginx: PulledImage
     registry: PulledImage
     ui: PulledImage
-    regbot: PulledImage
     certbot: PulledImage | None = None
 
     def __init__(self, name: str, args: ImagesArgs, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -45,7 +44,6 @@ class Images(pulumi.ComponentResource):
         self.nginx = self._pull(f"{name}-nginx", args.settings.nginx, host)
         self.registry = self._pull(f"{name}-registry", args.settings.registry, host)
         self.ui = self._pull(f"{name}-ui", args.settings.ui, host)
-        self.regbot = self._pull(f"{name}-regbot", args.settings.regbot, host)
         if args.with_certbot:
             self.certbot = self._pull(f"{name}-certbot", args.settings.certbot, host)
         self.register_outputs({})

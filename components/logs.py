@@ -1,19 +1,10 @@
 """What keeps the log files on the host from filling its disk."""
 
-from dataclasses import dataclass
-
 import pulumi
 
 from components.host import FileArgs, Host
 from config.logs import Logs as LogsSettings
 from rendering.rootfs import render
-
-
-@dataclass(frozen=True)
-class LogsArgs:
-    """From which size on log files are rotated, and how many are kept."""
-
-    settings: LogsSettings
 
 
 class Logs(pulumi.ComponentResource):
@@ -22,9 +13,11 @@ class Logs(pulumi.ComponentResource):
     A changed setting counts from its next run on. Destroy takes the file away and leaves the logs.
     """
 
-    def __init__(self, name: str, args: LogsArgs, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, settings: LogsSettings, host: Host, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("registry:logs:Logs", name, None, opts)
-        file = render("/etc/logrotate.d/docker-opt", root=host.root, stack=host.stack, logs=args.settings)
+        file = render("/etc/logrotate.d/docker-opt", root=host.root, stack=host.stack, logs=settings)
         host.file(
             f"{name}-rotation",
             # logrotate takes nothing that others may write.

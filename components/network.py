@@ -1,7 +1,5 @@
 """The bridge network in which the containers find each other by name."""
 
-from dataclasses import dataclass
-
 import pulumi
 import pulumi_docker as docker
 
@@ -15,13 +13,6 @@ from rendering.rootfs import render
 _UNIT = "docker-registry-network.service"
 
 
-@dataclass(frozen=True)
-class NetworkArgs:
-    """The network's name and its subnet."""
-
-    settings: NetworkSettings
-
-
 class Network(pulumi.ComponentResource):
     """A bridge network with a subnet of its own, into which nobody but the host and its containers sends.
 
@@ -33,27 +24,25 @@ class Network(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        args: NetworkArgs,
+        settings: NetworkSettings,
         host: Host,
         adoption: Adoption,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:network:Network", name, None, opts)
         self._name = name
-        guard = self._guard(host, str(args.settings.subnet))
+        guard = self._guard(host, str(settings.subnet))
         bridge = docker.Network(
             f"{name}-bridge",
-            name=args.settings.name,
+            name=settings.name,
             driver="bridge",
-            # Docker tells of a gateway that it chose itself only after a restart: a refresh would find a change then,
-            # and the next run would replace the network.
-            ipam_configs=[
-                docker.NetworkIpamConfigArgs(subnet=str(args.settings.subnet), gateway=str(args.settings.subnet[1]))
-            ],
+            # Name the gateway: Docker reports one of its own choice only after a restart, a refresh would find a change
+            # then, and the next up would replace the network.
+            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=str(settings.subnet), gateway=str(settings.subnet[1]))],
             labels=[docker.NetworkLabelArgs(label=STACK_LABEL, value=host.stack)],
-            # The old one first, and its containers before it: two networks can't have the same subnet.
+            # Two networks can't have the same subnet: remove containers and old network before making the new one.
             opts=pulumi.ResourceOptions.merge(
-                host.docker_options(self, after=[adoption.done, guard]),
+                host.docker_options(self, after=[adoption.go_ahead, guard]),
                 pulumi.ResourceOptions(delete_before_replace=True),
             ),
         )

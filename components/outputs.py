@@ -1,30 +1,29 @@
 """What a stack tells its administrator."""
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 
 from components.certificate import Certificate
 from components.connection import CommandArgs
+from components.container import Service
 from components.host import Host
-from components.nginx import Nginx
-from components.registry import Registry
-from components.registry_ui import RegistryUi
 from config import Settings
+from rendering.rights import rights_in_words
 from rendering.rootfs import TOOLS
+from rendering.tools import VERSION
 
 
 def export_outputs(
     settings: Settings,
     host: Host,
     certificate: Certificate,
-    registry: Registry,
-    registry_ui: RegistryUi,
-    nginx: Nginx,
+    services: Sequence[Service],
 ) -> None:
-    """Exports URL, page, login line, accounts, certificate, paths and the versions that run."""
-    authority = settings.site.authority
-    containers = [registry.container, registry_ui.container, nginx.container]
+    """Exports URL, page, login line, accounts, certificate, paths, manifest and the versions that run."""
+    host_port = settings.site.host_port
+    containers = [service.container for service in services]
     ids = pulumi.Output.all(*(container.id for container in containers)).apply(
         lambda found: " ".join(i[:12] for i in found)
     )
@@ -33,15 +32,17 @@ def export_outputs(
         CommandArgs(create=pulumi.Output.concat(f"{TOOLS}/running-versions {settings.images.ui} ", ids)),
         pulumi.ResourceOptions(parent=host, depends_on=containers),
     )
-    pulumi.export("url", f"https://{authority}")
-    pulumi.export("uiUrl", f"https://{authority}/ui/")
-    pulumi.export("login", f"docker login {authority}")
+    pulumi.export("url", f"https://{host_port}")
+    pulumi.export("uiUrl", f"https://{host_port}/ui/")
+    pulumi.export("login", f"docker login {host_port}")
     pulumi.export("users", [user.name for user in settings.users])
+    pulumi.export("rights", rights_in_words(settings.users, settings.access))
     pulumi.export("certificateExpiry", certificate.expiry)
     if certificate.authority is not None:
         pulumi.export("certificateAuthority", certificate.authority)
     pulumi.export("paths", _paths(host.root))
-    pulumi.export("versions", versions.stdout.apply(json.loads))
+    pulumi.export("manifest", host.manifest.text(host.stack))
+    pulumi.export("versions", versions.stdout.apply(lambda text: {"program": VERSION, **json.loads(text)}))
 
 
 def _paths(root: str) -> dict[str, str]:

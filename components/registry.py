@@ -6,36 +6,43 @@ import pulumi
 import pulumi_docker as docker
 
 from components.connection import Command, CommandArgs, size_of
-from components.container import ContainerArgs, bind, container
-from components.host import Directory, FileArgs, Host
+from components.container import ContainerArgs, Service, bind, service
+from components.host import FileArgs, FilesArgs, Host
 from components.images import Images
+from components.manifest import Puts
 from components.network import Network
-from components.volumes import Volumes
+from components.volumes import SOCKETS, SOCKETS_INSIDE, Volumes
 from config.limits import Limits
 from config.registry import Registry as RegistrySettings
-from rendering.rootfs import TOOLS, HostFile, fingerprint, render
+from rendering.bundle import Entry
+from rendering.rootfs import TOOLS, fingerprint, render
+
+PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
+"""What runs inside the container, `registry-` and this: the first is its first process, and calls the others."""
 
 
 @dataclass(frozen=True)
 class RegistryArgs:
     """The registry's settings and limits, and the secret that signs its uploads.
 
-    Without a secret, the host makes and keeps its own.
+    Without a secret, the host makes and keeps its own. `drain_seconds` is how long writes under way may take when the
+    clean-up stops the process that writes.
     """
 
     settings: RegistrySettings
     limits: Limits
+    drain_seconds: int
     http_secret: pulumi.Output[str] | None
 
 
 class Registry(pulumi.ComponentResource):
     """Container `registry`, its configuration and its secret. A changed configuration replaces the container.
 
-    What it says is in Docker's log and, by its start script, in `registry.log` in the volume for its logs.
+    In it, one process reads and another writes, each on a socket: there is no port. What they say is in Docker's log
+    and, by the start script, in `registry.log` in the volume for its logs.
     """
 
-    container: docker.Container
-    ready: Command
+    service: Service
 
     def __init__(
         self,
@@ -51,22 +58,27 @@ class Registry(pulumi.ComponentResource):
         self._name = name
         self._host = host
         self._home = f"{host.root}/docker-registry/etc"
-        directories = host.directories(
-            f"{name}-directories",
-            [Directory("0700", "root:root", self._home)],
-            pulumi.ResourceOptions(parent=self),
+        config, reader = (
+            render(
+                f"/var/opt/docker-registry/etc/{name}.yml",
+                root=host.root,
+                stack=host.stack,
+                registry=args.settings,
+                drain_seconds=args.drain_seconds,
+            )
+            for name in ("config", "reader")
         )
-        file = render(
-            "/var/opt/docker-registry/etc/config.yml",
-            root=host.root,
-            stack=host.stack,
-            registry=args.settings,
+        programs = [render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root) for name in PROGRAMS]
+        modes = {config: "0600", reader: "0600", **dict.fromkeys(programs, "0700")}
+        files = host.files(
+            f"{self._name}-files",
+            FilesArgs([FileArgs(file=file, path=file.path, mode=mode) for file, mode in modes.items()]),
+            pulumi.ResourceOptions(parent=self, depends_on=[volumes.ready]),
         )
-        start = render("/var/opt/docker-registry/etc/registry-start", root=host.root)
-        files = [self._file("config", file, "0600", directories), self._file("start", start, "0700", directories)]
-        secret = self._secret(args.http_secret, directories)
+        secret = self._secret(args.http_secret, volumes.ready)
+        contents = [file.content for file in modes]
         written = pulumi.Output.unsecret(secret.stdout)
-        self.container, self.ready = container(
+        self.service = service(
             f"{name}-container",
             ContainerArgs(
                 name="registry",
@@ -76,27 +88,21 @@ class Registry(pulumi.ComponentResource):
                 environment={"OTEL_TRACES_EXPORTER": "none"},
                 volumes=[
                     bind(self._home, "/etc/distribution"),
+                    bind(SOCKETS, SOCKETS_INSIDE, read_only=False),
                     docker.ContainerVolumeArgs(volume_name=volumes.data.name, container_path="/var/lib/registry"),
                     docker.ContainerVolumeArgs(volume_name=volumes.logs.name, container_path="/var/log/registry"),
                 ],
                 tmpfs={"/tmp": "rw,noexec,nosuid,size=64m"},  # noqa: S108 - inside the container
-                healthy="wget -q -O /dev/null http://127.0.0.1:5000/v2/",
+                healthy="/bin/sh /etc/distribution/registry-start healthy",
                 memory=args.limits.registry_memory,
                 processes=args.limits.registry_processes,
-                config=written.apply(lambda when: fingerprint("\0".join([file.content, start.content, when]))),
+                config=written.apply(lambda when: fingerprint("\0".join([*contents, when]))),
             ),
             host,
             network,
-            host.docker_options(self, after=[*files, secret]),
+            host.docker_options(self, after=[files, secret]),
         )
         self.register_outputs({})
-
-    def _file(self, name: str, file: HostFile, mode: str, directories: Command) -> Command:
-        return self._host.file(
-            f"{self._name}-{name}",
-            FileArgs(file=file, path=file.path, mode=mode),
-            pulumi.ResourceOptions(parent=self, depends_on=[directories]),
-        )
 
     def _secret(self, http_secret: pulumi.Output[str] | None, directories: Command) -> Command:
         path = f"{self._home}/http.secret"
@@ -106,6 +112,7 @@ class Registry(pulumi.ComponentResource):
             CommandArgs(
                 create=pulumi.Output.format(f"{TOOLS}/keep-secret {{0}} {path}", size),
                 stdin=http_secret if http_secret is not None else "",
+                puts=Puts(kept=[Entry(path, "0600", "root:root")]),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[directories]),
         )

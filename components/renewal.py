@@ -1,7 +1,5 @@
 """The certificate's timer on the host."""
 
-from dataclasses import dataclass
-
 import pulumi
 
 from components.connection import Command
@@ -9,13 +7,6 @@ from components.facts import Facts
 from components.host import Host
 from components.timer import TimerArgs, timer
 from config.renewal import Renewal as RenewalSettings
-
-
-@dataclass(frozen=True)
-class RenewalArgs:
-    """When the host looks whether its certificate is due."""
-
-    settings: RenewalSettings
 
 
 class Renewal(pulumi.ComponentResource):
@@ -28,18 +19,18 @@ class Renewal(pulumi.ComponentResource):
     timer: Command
 
     def __init__(
-        self, name: str, args: RenewalArgs, host: Host, facts: Facts, opts: pulumi.ResourceOptions | None = None
+        self, name: str, settings: RenewalSettings, host: Host, facts: Facts, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("registry:renewal:Renewal", name, None, opts)
         self.timer = timer(
             name,
             TimerArgs(
                 unit="docker-registry-certificate",
-                context={"renewal": args.settings},
+                context={"renewal": settings},
                 traces=["/var/lib/docker-registry/renewal"],
             ),
             host,
             self,
-            after=[facts.written],
+            after=[facts.ready],
         )
         self.register_outputs({})

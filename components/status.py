@@ -6,23 +6,22 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.connection import Command
+from components.facts import Facts
 from components.host import Host
 
 _STATUS = "/usr/local/bin/registry-status"
 
 
-def warn_of_problems(host: Host, *, facts: Command, after: Sequence[pulumi.CustomResource]) -> None:
+def warn_of_problems(host: Host, facts: Facts, *, after: Sequence[pulumi.CustomResource]) -> None:
     """Warns, at each `up`, of whatever `registry-status` on the host finds wanting, also when nothing has changed.
 
-    `facts` is what that tool reads, `after` all that the host needs to be well: containers and timers. A preview asks
-    no host.
+    The tool reads the facts. `after` are the containers and timers whose health it judges. A preview asks no host.
     """
     if pulumi.runtime.is_dry_run():
         return
-    # Beside the rest of the run, so that one without changes does not wait for it. What is wrong then may be what the
-    # run is about to mend, and is asked for again in the end.
-    early: pulumi.Output[list[str]] = facts.id.apply(lambda _: _problems(host))
+    # Ask in parallel, so that an up without changes does not wait. What is wrong now may be mended by this very run:
+    # then ask again at its end.
+    early: pulumi.Output[list[str]] = facts.ready.id.apply(lambda _: _problems(host))
     done = pulumi.Output.all(early, *(resource.id for resource in after))
     done.apply(lambda found: _warn(host, found[0]))  # type: ignore[arg-type,return-value]
 

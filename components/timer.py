@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from components.connection import Command
-from components.host import FileArgs, Host
+from components.host import FileArgs, FilesArgs, Host
 from components.unit import enabled_unit
 from rendering.rootfs import TOOLS, HostFile, render
 
@@ -33,13 +33,13 @@ def timer(
 
     Destroy takes it away, once a run that is under way has been ended.
     """
-    service = unit_file(name, args, host, parent, after=after)
     traces = shlex.join([*args.traces, f"/var/lib/systemd/timers/stamp-{args.unit}.timer"])
     return enabled_unit(
         f"{name}-enable",
         _unit(args, "timer"),
         host,
-        pulumi.ResourceOptions(parent=parent, depends_on=[service]),
+        pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
+        service=_unit(args, "service"),
         ended=f"systemctl stop {args.unit}.service && rm -f {traces}",
     )
 
@@ -49,9 +49,11 @@ def unit_file(
 ) -> Command:
     """The service alone, which nothing starts by itself."""
     file = _unit(args, "service")
-    return host.file(
+    return host.files(
         f"{name}-service",
-        FileArgs(file=file, path=file.path, mode="0644", then=f"{TOOLS}/load-unit {args.unit}.service"),
+        FilesArgs(
+            files=[FileArgs(file=file, path=file.path, mode="0644")], then=f"{TOOLS}/load-unit {args.unit}.service"
+        ),
         pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )
 

@@ -2,6 +2,7 @@
 
 from config.access import Access
 from config.acme import Acme
+from config.backup import Backup
 from config.certificate import Certificate
 from config.errors import ConfigurationError, Fault
 from config.gc import GarbageCollection
@@ -10,12 +11,13 @@ from config.images import ImageReference, Images
 from config.limits import Limits
 from config.loader import load
 from config.logs import Logs
+from config.metrics import Metrics
 from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
 from config.renewal import Renewal
 from config.retention import Policy, Retention
-from config.secrets import Credential, Secrets
+from config.secrets import Account, BackupSecrets, Secrets
 from config.settings import Settings
 from config.site import Site
 from config.storage import Storage
@@ -24,10 +26,12 @@ from config.users import Htpasswd, User
 
 __all__ = [
     "Access",
+    "Account",
     "Acme",
+    "Backup",
+    "BackupSecrets",
     "Certificate",
     "ConfigurationError",
-    "Credential",
     "Fault",
     "GarbageCollection",
     "Host",
@@ -36,6 +40,7 @@ __all__ = [
     "Images",
     "Limits",
     "Logs",
+    "Metrics",
     "Network",
     "Nginx",
     "Policy",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, core_schema
 
 NAMESPACE = "docker-registry"
 """The configuration namespace of the program: the part before the colon of each key."""
 
-MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey"})
+MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret"})
 """Settings whose value may only be stored encrypted in the stack file."""
 
-CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry"})
+CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry", "backup"})
 """Concerns with such settings."""
 
 NEVER_SHOWN = MUST_BE_SECRET | {"hash"}
@@ -66,77 +65,47 @@ def as_text(value: object) -> str:
     return value
 
 
-def within(low: int, high: int, unit: str) -> Callable[[int], int]:
-    """A check that a whole number lies between two others; `unit` completes "a whole number"."""
-
-    def check(value: int) -> int:
-        if not low <= value <= high:
-            raise refused(f"a whole number{unit} from {low} to {high}")
-        return value
-
-    return check
-
-
 def is_printable(text: str) -> bool:
     """Whether the text has no control character, line break or unprintable code point."""
     return text.isprintable()
 
 
-Port = Annotated[int, AfterValidator(within(1, 65535, "")), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
+@dataclass(frozen=True)
+class Whole:
+    """Marks a whole number that lies between two others; `unit` completes "a whole number of"."""
+
+    low: int
+    high: int
+    unit: str = ""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        return handler(schema) | {"minimum": self.low, "maximum": self.high}
+
+    def _check(self, value: int) -> int:
+        if not self.low <= value <= self.high:
+            of = f" of {self.unit}" if self.unit else ""
+            raise refused(f"a whole number{of} from {self.low} to {self.high}")
+        return value
+
+
+Port = Annotated[int, Whole(1, 65535)]
 """A TCP port."""
 
-ConnectSeconds = Annotated[
-    int, AfterValidator(within(1, 75, " of seconds")), Field(json_schema_extra={"minimum": 1, "maximum": 75})
-]
-"""A connection timeout in seconds; nginx documents that it cannot usually exceed 75."""
-
-Seconds = Annotated[
-    int,
-    AfterValidator(within(1, 86400, " of seconds")),
-    Field(json_schema_extra={"minimum": 1, "maximum": 86400}),
-]
+Seconds = Annotated[int, Whole(1, 86400, "seconds")]
 """A duration of up to a day, in seconds."""
 
-Days = Annotated[int, AfterValidator(within(1, 90, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 90})]
-"""A duration of up to 90 days, which is as long as most certificates live."""
+MOST_PER_MINUTE = 6000
 
-LongDays = Annotated[
-    int, AfterValidator(within(1, 36500, " of days")), Field(json_schema_extra={"minimum": 1, "maximum": 36500})
-]
-"""A duration of up to a century, in days."""
-
-HowMany = Annotated[
-    int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
-]
-"""How many of something are kept."""
-
-BcryptCost = Annotated[int, AfterValidator(within(5, 12, "")), Field(json_schema_extra={"minimum": 5, "maximum": 12})]
-"""The base-2 logarithm of bcrypt's rounds."""
-
-PerMinute = Annotated[
-    int, AfterValidator(within(1, 6000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 6000})
-]
+PerMinute = Annotated[int, Whole(1, MOST_PER_MINUTE)]
 """A rate: how often in a minute."""
 
-Megabytes = Annotated[
-    int, AfterValidator(within(128, 1048576, " of MiB")), Field(json_schema_extra={"minimum": 128, "maximum": 1048576})
-]
+Mebibytes = Annotated[int, Whole(128, 1048576, "MiB")]
 """An amount of memory in MiB."""
 
-Processes = Annotated[
-    int, AfterValidator(within(64, 32768, "")), Field(json_schema_extra={"minimum": 64, "maximum": 32768})
-]
+Processes = Annotated[int, Whole(64, 32768)]
 """A number of processes and threads."""
-
-CatalogLimit = Annotated[
-    int, AfterValidator(within(1, 100000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 100000})
-]
-"""How many repositories the user interface asks for."""
-
-Copies = Annotated[int, AfterValidator(within(1, 1000, "")), Field(json_schema_extra={"minimum": 1, "maximum": 1000})]
-"""How many old copies of something are kept."""
-
-WarnPercent = Annotated[
-    int, AfterValidator(within(50, 94, "")), Field(json_schema_extra={"minimum": 50, "maximum": 94})
-]
-"""How full a file system may be before somebody is warned; from 95 on it counts as broken."""

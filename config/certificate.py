@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from config.acme import Acme
-from config.base import HIDDEN, Concern, Days, as_text, refused
+from config.base import HIDDEN, Concern, Whole, as_text, refused
 from config.pem import PublicKey, leaf_key, parse_chain, parse_tls_private_key
 from config.renewal import Renewal
 from config.storage import absolute_path
@@ -55,11 +55,11 @@ class Certificate(Concern):
     renewal: Renewal = Field(default_factory=Renewal)
     """When the host looks whether its certificate is due. Only for mode `acme`."""
 
-    warn_days: Days = Field(default=7, examples=[7])
-    """Days before the certificate's end, 1 to 90, from which every `up` and the host warn. A renewal happens
+    warn_days: Annotated[int, Whole(1, 90, "days")] = Field(default=7, examples=[7])
+    """Days before the certificate's end from which every `up` and the host warn. A renewal happens
     when a third of the lifetime is left. Public certificates shrink to 45 days by 2028, and are then renewed
-    15 days before their end: at 7 a renewal has failed for a week, and a week is left. Certificates that live
-    less than three weeks, such as those of the profile `shortlived`, need a smaller number."""
+    15 days before their end: at 7 a renewal has failed for a week, and a week is left. Of a certificate
+    that lives for less than four times that, such as those of the profile `shortlived`, it is the last quarter."""
 
     @property
     def acme_settings(self) -> Acme:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +24,9 @@ _TYPES = {
     "int_type": "a whole number, without quotes",
 }
 _KINDS = {"model_type": "a mapping of settings", "tuple_type": "a list"}
+
+RETIRED = {"images.regbot": "nothing needs this image any more"}
+"""Settings of earlier versions → why there are none of that name now."""
 
 
 def key_of(concern: str, location: Location = ()) -> str:
@@ -75,13 +78,15 @@ def _walk(annotation: object, location: Location) -> tuple[type[Concern] | None,
     return model, field
 
 
-def faults_of(error: ValidationError, concern: str, annotation: object, *, hidden: bool) -> Iterator[Fault]:
-    """The faults of one concern. With `hidden`, no value is shown, because part of it is secret."""
+def faults_of(
+    error: ValidationError, concern: str, annotation: object, *, hidden: Callable[[Location], bool]
+) -> Iterator[Fault]:
+    """The faults of one concern. A value in a place that is `hidden` is not shown, because it is secret."""
     for detail in error.errors(include_url=False):
         yield _fault(detail, concern, annotation, hidden=hidden)
 
 
-def _fault(detail: ErrorDetails, concern: str, annotation: object, *, hidden: bool) -> Fault:
+def _fault(detail: ErrorDetails, concern: str, annotation: object, *, hidden: Callable[[Location], bool]) -> Fault:
     location, value = detail["loc"], detail["input"]
     if detail["type"] != "extra_forbidden":
         location = _in_stack_file(location)
@@ -89,6 +94,10 @@ def _fault(detail: ErrorDetails, concern: str, annotation: object, *, hidden: bo
     key = key_of(concern, location)
     model, field = _walk(annotation, location)
     if detail["type"] == "extra_forbidden":
+        retired = RETIRED.get(key.partition(":")[2])
+        if retired:
+            expected = f"no such setting, because {retired}; pulumi config rm --path '{key}' removes it"
+            return Fault(key, "a setting of an earlier version", expected)
         known = list(fields_of(model)) if model else []
         hint = nearest(str(location[-1]), known)
         return Fault(key, "an unknown setting", f"only {', '.join(known)}{hint}")
@@ -96,8 +105,8 @@ def _fault(detail: ErrorDetails, concern: str, annotation: object, *, hidden: bo
         expected = f"a value; set it with {command_for(key, field)}"
         return Fault(key, shown(None if detail["type"] == "missing" else value), expected)
     # Text where a structure belongs can be a secret in the wrong place.
-    hidden = hidden or _may_hold_secrets(concern, field)
-    return Fault(key, _found(location, value, context, hidden=hidden), _expected(detail, field, context))
+    secret = hidden(location) or _may_hold_secrets(concern, field)
+    return Fault(key, _found(location, value, context, hidden=secret), _expected(detail, field, context))
 
 
 def _may_hold_secrets(concern: str, field: FieldInfo | None) -> bool:
@@ -123,10 +132,16 @@ def _found(location: Location, value: object, context: Mapping[str, Any], *, hid
     return shown(value)
 
 
+def _with_index(expected: str, location: Location) -> str:
+    """The text with the entry's number: a validator of one entry does not know it."""
+    numbers = [part for part in location if isinstance(part, int)]
+    return expected.replace("[N]", f"[{numbers[0]}]") if numbers else expected
+
+
 def _expected(detail: ErrorDetails, field: FieldInfo | None, context: Mapping[str, Any]) -> str:
     kind = detail["type"]
     if kind == "refused":
-        return str(context["expected"])
+        return _with_index(str(context["expected"]), detail["loc"])
     if kind == "literal_error":
         return str(context["expected"]).replace("'", "")
     if kind in _KINDS:

@@ -1,37 +1,32 @@
-"""The clean-up of what no image needs any more: the registry's garbage collection."""
+"""The clean-up: the removal of what no image needs any more."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from config.base import Concern, within
+from config.base import Concern, Whole
 from config.images import ImageReference
 from config.schedule import Delay, Schedule
 
 SAFE_FROM = 3
 """The first Distribution that keeps what a tagged index refers to when it collects untagged manifests."""
 
-Percent = Annotated[
-    int, AfterValidator(within(1, 100, " of percent")), Field(json_schema_extra={"minimum": 1, "maximum": 100})
-]
-DrainSeconds = Annotated[
-    int, AfterValidator(within(1, 900, " of seconds")), Field(json_schema_extra={"minimum": 1, "maximum": 900})
-]
-
 
 class GarbageCollection(Concern):
-    """The registry's garbage collection. Pulls go on; pushes and deletes are held off while it runs.
+    """The clean-up: the removal of what no image needs any more. Pulls go on. Pushes wait while it removes something,
+    for some seconds mostly, and get 503 after five minutes.
 
-    Clients then read 503 and when to try again. A change replaces no container.
+    A change of `drainSeconds` replaces the registry's container, any other replaces none.
     """
 
     enabled: bool = True
     """Whether the host does it on schedule. `registry-gc` on the host does it at any time."""
 
     schedule: Schedule = Field(default="*-*-* 05:01:00", examples=["Sun *-*-* 05:01:00"])
-    """Calendar expression of systemd, in `host.timeZone`. A run missed while the host was off is made up for."""
+    """Calendar expression of systemd, in `host.timeZone`. A run that the host missed while it was off is done at its
+    next start."""
 
     random_delay: Delay = Field(default="0s", examples=["30m"])
     """Each run begins later by a random time of up to this, at most 24h; hours, minutes and seconds,
@@ -41,13 +36,17 @@ class GarbageCollection(Concern):
     """Whether manifests that no tag leads to go too, with all that only they use. Absent: with
     Distribution 3 they do, with 2 they stay, because it would take the platforms of tagged images along."""
 
-    max_share: Percent = Field(default=50, examples=[50])
-    """Share of the stored bytes in percent, 1 to 100. A run that would remove more removes nothing and fails:
+    max_share: Annotated[int, Whole(1, 100, "percent")] = Field(default=50, examples=[50])
+    """Share of the stored bytes in percent. A run that would remove more removes nothing and fails:
     somebody should look first. `registry-gc --force` does it once all the same."""
 
-    drain_seconds: DrainSeconds = Field(default=60, examples=[60])
-    """Seconds, 1 to 900, that pushes under way when a run begins have to end. Uploads that take longer may
-    have to be repeated; a manifest that takes longer ends the run, and the next one tries again."""
+    drain_seconds: Annotated[int, Whole(1, 900, "seconds")] = Field(default=60, examples=[60])
+    """Seconds that pushes under way have to end before something is removed. What takes longer is cut
+    off, and the client has to push it again."""
+
+    trash_days: Annotated[int, Whole(0, 365, "days")] = Field(default=7, examples=[7])
+    """Days for which what was removed can be brought back by `registryctl undo`; it keeps its space
+    that long. On a disk fuller than `storage.warnPercent` the oldest goes earlier. 0: it is gone at once."""
 
     def deletes_untagged(self, registry: ImageReference) -> bool:
         """Whether untagged manifests go, with the registry that is set."""

@@ -60,7 +60,8 @@ def _user(value: str) -> str:
     return value
 
 
-def _host_key(value: str) -> str:
+def check_public_key(value: str) -> str:
+    """The public key of an SSH server, `TYPE BASE64`."""
     parts = value.split(" ")
     if len(parts) != _HOST_KEY_PARTS:
         raise refused("TYPE BASE64 without a host name or a comment, for example ssh-ed25519 AAAAC3Nza…")
@@ -104,7 +105,7 @@ class Host(Concern):
     sudo: bool = Field(default=False, validate_default=True)
     """Whether commands on the host run through `sudo -n`, which must then ask for no password."""
 
-    host_key: Annotated[str, AfterValidator(_host_key)] | None = Field(
+    host_key: Annotated[str, AfterValidator(check_public_key)] | None = Field(
         default=None, validate_default=True, examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…"]
     )
     """Public key of the host's SSH server as `TYPE BASE64`; needed for every host but `local`.

@@ -78,7 +78,8 @@ class Images(Concern):
     """
 
     nginx: Image = Field(default="nginx:1.28.0", validate_default=True, examples=["nginx:1.28.0"])
-    """The proxy. The default is the stable branch of nginx, on Debian."""
+    """The proxy. The default is the stable branch of nginx, on Debian. Images called `slim` lack its
+    JavaScript module, which lets pushes wait while the host cleans up."""
 
     registry: Image = Field(default="registry:3.1.2", validate_default=True, examples=["registry:3.1.2"])
     """CNCF Distribution 3, or 2 down to what still pulls. The default is the first with all fixes of the
@@ -89,17 +90,19 @@ class Images(Concern):
         validate_default=True,
         examples=["joxit/docker-registry-ui:2.6.0"],
     )
-    """Joxit's user interface. The default is the current release."""
+    """Joxit's page. The default is the current release."""
 
     certbot: Image = Field(default="certbot/certbot:v5.1.0", validate_default=True, examples=["certbot/certbot:v5.1.0"])
     """The client of certificate authorities, only for `certificate.mode: acme`. It runs when a certificate
     is issued or renewed; a change replaces no container."""
 
-    regbot: Image = Field(
-        default="regclient/regbot:v0.11.7", validate_default=True, examples=["regclient/regbot:v0.11.7"]
-    )
-    """What deletes images: regclient's regbot, its variant without a shell. It runs on request and by
-    `retention`; a change replaces no container."""
+    @field_validator("nginx")
+    @classmethod
+    def _with_javascript(cls, value: ImageReference) -> ImageReference:
+        if "slim" in (value.tag or "").split("-"):
+            whole = ImageReference(value.name, value.tag.removesuffix("-slim") if value.tag else None)
+            raise refused(f"an image with nginx's JavaScript module, which those called slim lack, for example {whole}")
+        return value
 
     @field_validator("registry")
     @classmethod

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pulumi
@@ -16,7 +18,8 @@ from config.environment import check_environment
 from config.errors import NOTHING, SECRET, ConfigurationError, Fault, shown
 from config.faults import Location, command_for, faults_of, key_of, nearest
 from config.secrets import Secrets, read_secrets
-from config.settings import Parts, Settings, contradictions
+from config.settings import Settings, contradictions
+from config.stackfile import StackFile, read_stack_file
 from config.users import repeated_names
 
 CONCERNS: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
@@ -35,17 +38,24 @@ def load(config: pulumi.Config | None = None) -> tuple[Settings, Secrets]:
     Raises ConfigurationError with every fault, before any resource is touched.
     """
     config = config or pulumi.Config(NAMESPACE)
-    faults = [*_unknown_keys()]
-    parts: dict[str, Any] = {}
-    for concern, annotation in CONCERNS.items():
-        parts[concern] = _read(concern, annotation, faults)
-    whole = Parts(**parts)
-    faults += contradictions(whole)
-    faults += check_environment(whole.host)
+    file = read_stack_file()
+    faults = [*_misplaced(file), *_unknown_keys()]
+    found: dict[str, Any] = {name: _read(name, annotation, file, faults) for name, annotation in CONCERNS.items()}
+    faults += contradictions(found)
+    faults += check_environment(found["host"])
     if faults:
         raise ConfigurationError(faults)
-    settings = whole.settings()
-    return settings, read_secrets(config, settings)
+    # What is loaded by now stays to the end. Python would look through it again and again, a tenth of the run.
+    gc.freeze()
+    settings = Settings(**found)
+    return settings, read_secrets(config, settings, file.marks() if file else {})
+
+
+def _misplaced(file: StackFile | None) -> Iterator[Fault]:
+    """Sections that Pulumi does not hand over."""
+    for key in file.misplaced if file else ():
+        expected = "it below config:, indented as in Pulumi.example.yaml; elsewhere Pulumi ignores it"
+        yield Fault(key, "a section beside config:", expected)
 
 
 def _unknown_keys() -> Iterator[Fault]:
@@ -54,11 +64,22 @@ def _unknown_keys() -> Iterator[Fault]:
     for key in sorted(keys):
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE and name not in CONCERNS:
-            hint = nearest(name, list(CONCERNS))
-            yield Fault(key, "an unknown setting", f"only {', '.join(CONCERNS)}{hint}")
+            yield _without_path(key, name) or _unknown(key, name)
 
 
-def _read(concern: str, annotation: Any, faults: list[Fault]) -> object | None:  # noqa: ANN401
+def _without_path(key: str, name: str) -> Fault | None:
+    """The key `site.fqdn`, which `pulumi config set` makes where --path is forgotten."""
+    if re.split(r"[.\[]", name)[0] not in CONCERNS:
+        return None
+    expected = f"no such key; pulumi config rm '{key}' removes it, and {command_for(key)} sets what is meant"
+    return Fault(key, "a setting that was set without --path", expected)
+
+
+def _unknown(key: str, name: str) -> Fault:
+    return Fault(key, "an unknown setting", f"only {', '.join(CONCERNS)}{nearest(name, list(CONCERNS))}")
+
+
+def _read(concern: str, annotation: Any, file: StackFile | None, faults: list[Fault]) -> object | None:  # noqa: ANN401
     """One concern, validated; None, and its faults, when it is wrong."""
     text = get_config(key_of(concern))
     encrypted = is_config_secret(key_of(concern)) or key_of(concern) in get_config_secret_keys_env()
@@ -70,14 +91,19 @@ def _read(concern: str, annotation: Any, faults: list[Fault]) -> object | None: 
         hidden = encrypted or concern in CONTAIN_SECRETS
         faults.append(Fault(key_of(concern), SECRET if hidden else shown(raw), kind))
         return None
-    if not encrypted:
-        faults += _plain_secrets(concern, raw)
+
+    def is_encrypted(location: Location, otherwise: bool = encrypted) -> bool:
+        found = file.encrypted(concern, location) if file else None
+        return otherwise if found is None else found
+
+    faults += _plain_secrets(concern, raw, is_encrypted)
     if concern == "users":
         faults += _whole_list(raw)
     try:
         value: object = TypeAdapter(annotation).validate_python(raw, by_alias=True, by_name=False)
     except ValidationError as error:
-        faults += faults_of(error, concern, annotation, hidden=encrypted and not _explained(concern, raw))
+        unclear = encrypted and not _explained(concern, raw)
+        faults += faults_of(error, concern, annotation, hidden=lambda location: is_encrypted(location, unclear))
         return None
     return value
 
@@ -95,19 +121,19 @@ def _structure(text: object) -> object:
 
 
 def _explained(concern: str, raw: object) -> bool:
-    """Whether a setting that has to be secret explains why this concern's key is encrypted.
+    """Whether a setting that has to be secret explains why this concern's key is encrypted, where no file tells.
 
     Then the other values of the concern are plain and may be shown. Otherwise somebody encrypted one of
-    them, and none is shown. Users are never shown: a password typed where the name belongs would be.
+    them, and none is shown. Users are not shown then: a password typed where the name belongs would be.
     """
     return concern != "users" and any(MUST_BE_SECRET & settings.keys() for _, settings in _mappings((), raw))
 
 
-def _plain_secrets(concern: str, raw: object) -> Iterator[Fault]:
+def _plain_secrets(concern: str, raw: object, is_encrypted: Callable[[Location], bool]) -> Iterator[Fault]:
     """The secrets that the stack file holds in plain text."""
     for location, settings in _mappings((), raw):
         for name in sorted(settings.keys() & MUST_BE_SECRET):
-            if settings[name]:
+            if settings[name] and not is_encrypted((*location, name)):
                 key = key_of(concern, (*location, name))
                 expected = f"an encrypted value; set it anew with {command_for(key)}"
                 yield Fault(key, f"{SECRET} in plain text", expected)

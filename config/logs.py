@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from config.base import Concern, Copies, refused
+from config.base import Concern, Whole, refused
 
 _SIZE = re.compile(r"[1-9][0-9]{0,5}[kMG]")
 
@@ -28,6 +28,6 @@ class Logs(Concern):
     """Size from which a log file is rotated, in kilobytes (k), megabytes (M) or gigabytes (G). It may grow
     beyond this between two runs."""
 
-    keep: Copies = Field(default=5, examples=[5])
-    """How many rotated files of each log are kept, 1 to 1000; all but the youngest are compressed. The proxy's
+    keep: Annotated[int, Whole(1, 1000)] = Field(default=5, examples=[5])
+    """How many rotated files of each log are kept; all but the youngest are compressed. The proxy's
     access log is the audit trail: keep as many as you have to be able to look back."""

@@ -41,7 +41,7 @@ def _section(title: str, name: str, definitions: dict[str, Any]) -> Iterator[str
         part = _target(schema)
         if part and part != "Encrypted":
             parts.append((f"{title}.{setting}", part))
-        yield f"| `{setting}` | {_default(schema, setting in required, bool(part))} | {_text(schema['description'])} |"
+        yield f"| `{setting}` | {_default(schema, setting in required, bool(part))} | {_meaning(schema)} |"
     for inner, part in parts:
         yield from _section(inner, part, definitions)
 
@@ -62,6 +62,13 @@ def _default(schema: dict[str, Any], required: bool, has_parts: bool) -> str:
     if schema.get("default") is None:
         return "its parts'" if has_parts and _target(schema) != "Encrypted" else "none"
     return f"`{json.dumps(schema['default'], ensure_ascii=False)}`"
+
+
+def _meaning(schema: dict[str, Any]) -> str:
+    """What the setting means, and the bounds of a number."""
+    bounded = next((one for one in (schema, *schema.get("anyOf", ())) if "minimum" in one), None)
+    bounds = f" From {bounded['minimum']} to {bounded['maximum']}." if bounded else ""
+    return _text(schema["description"]) + bounds
 
 
 def _text(description: str) -> str:

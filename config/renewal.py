@@ -11,7 +11,7 @@ from config.schedule import Delay, Schedule
 class Renewal(Concern):
     """When the host looks whether its certificate is due; only one that is due is renewed.
 
-    A run missed while the host was off is made up for.
+    A run that the host missed while it was off is done at its next start.
     """
 
     schedule: Schedule = Field(default="*-*-* 00,12:00:00", examples=["Tue *-*-* 00:00:00"])

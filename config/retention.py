@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from config.base import Concern, HowMany, LongDays, refused
+from config.base import Concern, Whole, refused
 from config.schedule import Delay, Schedule
 
 _REPOSITORIES = re.compile(r"(?!/)(?:/?[a-z0-9._*?-]+)+", re.ASCII)
@@ -44,7 +44,7 @@ Tags = Annotated[str, AfterValidator(_tags)]
 
 
 class Policy(Concern):
-    """What is kept of some repositories. Without `keepLast` and `keepDays`, all that is not dropped by a pattern."""
+    """What is kept of some repositories. Without `keepLast`, `keepDays` and `unpulledDays`, what no pattern drops."""
 
     repositories: Annotated[tuple[Repositories, ...], AfterValidator(_some)] = Field(
         default=(), validate_default=True, strict=False
@@ -52,11 +52,16 @@ class Policy(Concern):
     """Patterns of the repositories that this is for: `*` and `?` stay within one part of a path, `**` doesn't;
     `**` alone is all."""
 
-    keep_last: HowMany | None = Field(default=None, examples=[10])
+    keep_last: Annotated[int, Whole(1, 100000)] | None = Field(default=None, examples=[10])
     """How many tags are kept, the last pushed; those that a pattern keeps don't count."""
 
-    keep_days: LongDays | None = Field(default=None, examples=[30])
+    keep_days: Annotated[int, Whole(1, 36500, "days")] | None = Field(default=None, examples=[30])
     """Days for which a tag is kept after it was last pushed. With `keepLast`, one of both is enough."""
+
+    unpulled_days: Annotated[int, Whole(1, 1000, "days")] | None = Field(default=None, examples=[90])
+    """Days for which a tag is kept after it was last pushed, or pulled, also by a digest to which it leads. With
+    `keepLast` or `keepDays`, one of them is enough. Only with `metrics.enabled`, by which pulls are counted: until then
+    everything counts as pulled."""
 
     keep: tuple[Tags, ...] = Field(default=(), strict=False)
     """Patterns of tags that are kept, whatever else is set."""

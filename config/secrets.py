@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,8 +16,8 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Credential:
-    """A user with either a password, and the scheme for it unless it is the stack's, or a ready-made hash."""
+class Account:
+    """A user's name with either a password, and the scheme for it unless it is the stack's, or a ready-made hash."""
 
     name: str
     password: str | None = field(default=None, repr=False)
@@ -26,11 +26,25 @@ class Credential:
 
 
 @dataclass(frozen=True)
+class BackupSecrets:
+    """What opens the repository of the backups, and the server on which it lies."""
+
+    password: str = field(repr=False)
+    private_key: str | None = field(default=None, repr=False)
+    """For SSH, ending in a line end."""
+    rest_password: str | None = field(default=None, repr=False)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
 class Secrets:
     """The secrets of a stack, each a secret output; None where a setting is absent."""
 
-    user_credentials: pulumi.Output[list[Credential]]
-    """All users in their order, with password or hash."""
+    accounts: pulumi.Output[list[Account]]
+    """Those of all users in their order."""
+
+    account_marks: Mapping[str, str] = field(default_factory=dict)
+    """What is no secret: by each user's name, what changes with the password; none where no stack file tells."""
 
     ssh_private_key: pulumi.Output[str] | None = None
     """Private key for SSH, ending in a line end; None means the SSH agent, or the local machine."""
@@ -44,13 +58,17 @@ class Secrets:
     registry_http_secret: pulumi.Output[str] | None = None
     """The registry's http.secret; None means that the host makes one."""
 
+    backup: pulumi.Output[BackupSecrets] | None = None
+    """None where nothing is backed up."""
 
-def read_secrets(config: pulumi.Config, settings: Settings) -> Secrets:
+
+def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, str]) -> Secrets:
     """The secrets that belong to validated settings."""
 
     host, certificate, registry = settings.host, settings.certificate, settings.registry
     return Secrets(
-        user_credentials=_pick(config, "users", _credentials),
+        accounts=_pick(config, "users", _accounts),
+        account_marks=marks,
         ssh_private_key=_pick(config, "host", lambda it: normal_pem(it["privateKey"])) if host.private_key else None,
         certificate_private_key=(
             _pick(config, "certificate", lambda it: normal_pem(it["privateKey"])) if certificate.private_key else None
@@ -63,6 +81,7 @@ def read_secrets(config: pulumi.Config, settings: Settings) -> Secrets:
         registry_http_secret=_pick(config, "registry", lambda it: str(it["httpSecret"]))
         if registry.http_secret
         else None,
+        backup=_pick(config, "backup", _backup) if settings.backup.repository else None,
     )
 
 
@@ -71,5 +90,15 @@ def _pick(config: pulumi.Config, concern: str, take: Callable[[Any], _T]) -> pul
     return config.require_secret_object(concern).apply(take)
 
 
-def _credentials(users: list[dict[str, Any]]) -> list[Credential]:
-    return [Credential(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]
+def _accounts(users: list[dict[str, Any]]) -> list[Account]:
+    return [Account(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]
+
+
+def _backup(backup: dict[str, Any]) -> BackupSecrets:
+    key = backup.get("privateKey")
+    return BackupSecrets(
+        password=backup["password"],
+        private_key=normal_pem(key) if key else None,
+        rest_password=backup.get("restPassword"),
+        environment={one["name"]: one["secret"] for one in backup.get("environment") or ()},
+    )

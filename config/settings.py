@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.access import Access
+from config.backup import Backup
 from config.certificate import Certificate
 from config.environment import attached_networks
 from config.errors import SECRET, Fault, shown
@@ -18,6 +21,7 @@ from config.host import Host
 from config.images import Images
 from config.limits import Limits
 from config.logs import Logs
+from config.metrics import Metrics
 from config.network import Network
 from config.nginx import Nginx
 from config.pem import covers, leaf_names
@@ -30,6 +34,8 @@ from config.users import Htpasswd, User
 
 _CATALOG_LIMIT = 1000
 _LIMITED_FROM = (2, 8, 2)
+# Its images have njs 0.8.4, and so a dictionary that all workers share.
+_SHARES_MEMORY_FROM = (1, 26)
 
 
 class Settings(BaseModel):
@@ -53,6 +59,8 @@ class Settings(BaseModel):
     limits: Limits = Field(default_factory=Limits)
     logs: Logs = Field(default_factory=Logs)
     gc: GarbageCollection = Field(default_factory=GarbageCollection)
+    backup: Backup = Field(default_factory=Backup)
+    metrics: Metrics = Field(default_factory=Metrics)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,54 +69,29 @@ class Settings(BaseModel):
         return tuple(dict.fromkeys([self.site.fqdn, *self.site.aliases, *acme]))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The concerns that are right in themselves; None stands for one that is not."""
-
-    host: Host | None = None
-    site: Site | None = None
-    users: tuple[User, ...] | None = None
-    storage: Storage | None = None
-    network: Network | None = None
-    images: Images | None = None
-    htpasswd: Htpasswd | None = None
-    access: Access | None = None
-    certificate: Certificate | None = None
-    registry: Registry | None = None
-    retention: Retention | None = None
-    ui: Ui | None = None
-    nginx: Nginx | None = None
-    limits: Limits | None = None
-    logs: Logs | None = None
-    gc: GarbageCollection | None = None
-
-    def settings(self) -> Settings:
-        """The whole, once every part is right."""
-        return Settings(**{field.name: getattr(self, field.name) for field in fields(self)})
-
-
-def contradictions(parts: Parts) -> Iterator[Fault]:
-    """The faults that lie between two concerns."""
-    if parts.host and parts.site:
-        yield from _ports(parts.host, parts.site)
-    if parts.host and parts.network:
-        yield from _subnet(parts.host, parts.network)
-    if parts.site and parts.network:
-        yield from _listen_address(parts.site, parts.network)
-    if parts.users and parts.htpasswd:
-        yield from _passwords(parts.users, parts.htpasswd)
-    if parts.site and parts.certificate:
-        yield from _names(parts.site, parts.certificate)
-    if parts.registry and parts.ui:
-        yield from _deletion(parts.registry, parts.ui)
-    if parts.registry and parts.retention:
-        yield from _retention(parts.registry, parts.retention)
-    if parts.images and parts.ui:
-        yield from _catalog(parts.images, parts.ui)
-    if parts.certificate and parts.nginx:
-        yield from _hsts(parts.certificate, parts.nginx)
-    if parts.images and parts.gc:
-        yield from _untagged(parts.images, parts.gc)
+def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
+    """The faults that lie between two concerns, by their names; None stands for one that is wrong in itself."""
+    for check in (
+        _ports,
+        _subnet,
+        _listen_address,
+        _passwords,
+        _names,
+        _repositories,
+        _deletion,
+        _retention,
+        _catalog,
+        _hsts,
+        _untagged,
+        _immutable,
+        _same_place,
+        _roles,
+        _unpulled,
+    ):
+        # A check's parameters have the names of the concerns that it compares.
+        compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}
+        if None not in compared.values():
+            yield from check(**compared)
 
 
 def _ports(host: Host, site: Site) -> Iterator[Fault]:
@@ -165,6 +148,25 @@ def _names(site: Site, certificate: Certificate) -> Iterator[Fault]:
         yield Fault(key_of("certificate", ("chain",)), found, f"a certificate for {site.fqdn}, as site.fqdn says")
 
 
+def _repositories(site: Site, users: tuple[User, ...], access: Access, retention: Retention) -> Iterator[Fault]:
+    """Patterns with the registry's name before them, as `docker push` has it, fit no repository."""
+    lists: dict[str, Sequence[str]] = {
+        key_of("access", ("anonymousPull",)): access.anonymous_pull,
+        key_of("access", ("immutable", "tags")): access.immutable.tags,
+        key_of("access", ("immutable", "unless")): access.immutable.unless,
+    }
+    for index, user in enumerate(users):
+        lists[key_of("users", (index, "repositories"))] = user.repositories or ()
+        lists[key_of("users", (index, "pullOnly"))] = user.pull_only
+    for index, policy in enumerate(retention.policies):
+        lists[key_of("retention", ("policies", index, "repositories"))] = policy.repositories
+    for key, patterns in lists.items():
+        for index, pattern in enumerate(patterns):
+            before, slash, rest = pattern.partition("/")
+            if slash and before in (site.fqdn, *site.aliases):
+                yield Fault(f"{key}[{index}]", shown(pattern), f"it without the registry's own name: {rest}")
+
+
 def _deletion(registry: Registry, ui: Ui) -> Iterator[Fault]:
     if ui.delete_enabled and not registry.delete_enabled:
         expected = "false, because registry.deleteEnabled is false: the registry would refuse"
@@ -198,7 +200,37 @@ def _hsts(certificate: Certificate, nginx: Nginx) -> Iterator[Fault]:
         yield Fault(key_of("nginx", ("hsts",)), "true", expected)
 
 
+def _immutable(images: Images, access: Access) -> Iterator[Fault]:
+    version = images.nginx.version
+    if access.immutable.tags and version is not None and version < _SHARES_MEMORY_FROM[: len(version)]:
+        expected = f"none, because {images.nginx} can't tell of two pushes which was first; nginx:1.26 and later can"
+        yield Fault(key_of("access", ("immutable", "tags")), "a list", expected)
+
+
 def _untagged(images: Images, gc: GarbageCollection) -> Iterator[Fault]:
     if gc.delete_untagged and not collects_safely(images.registry):
         expected = f"false, because {images.registry} would remove the platforms of tagged images too"
         yield Fault(key_of("gc", ("deleteUntagged",)), "true", expected)
+
+
+def _same_place(storage: Storage, backup: Backup) -> Iterator[Fault]:
+    own = ("docker-registry", "docker-registry-ui", "nginx", "letsencrypt", "certbot")
+    repository = PurePosixPath(backup.repository or "none")
+    if any(repository.is_relative_to(storage.root / name) for name in own):
+        expected = "a directory that is none of the registry's own: what is lost with them would be lost too"
+        yield Fault(key_of("backup", ("repository",)), shown(str(repository)), expected)
+
+
+def _roles(users: tuple[User, ...], metrics: Metrics) -> Iterator[Fault]:
+    for index, user in enumerate(users):
+        if user.role == "metrics" and not metrics.enabled:
+            expected = "pull, push or admin, because metrics.enabled is false: this user could do nothing"
+            yield Fault(key_of("users", (index, "role")), shown(user.role), expected)
+
+
+def _unpulled(retention: Retention, metrics: Metrics) -> Iterator[Fault]:
+    for index, policy in enumerate(retention.policies):
+        if policy.unpulled_days is not None and not metrics.enabled:
+            expected = "no value, because metrics.enabled is false: nobody counts pulls"
+            key = key_of("retention", ("policies", index, "unpulledDays"))
+            yield Fault(key, shown(policy.unpulled_days), expected)

@@ -74,13 +74,13 @@ class Site(Concern):
 
     fqdn: Annotated[str, AfterValidator(_fqdn)] = Field(examples=["dr.example.net"])
     """Name under which clients reach the registry, in lower case and without a port. A change rewrites the
-    site of nginx, renews a self-signed certificate, and replaces the user interface's container."""
+    site of nginx, renews a self-signed certificate, and replaces the page's container."""
 
     http_port: Port = Field(default=80, examples=[80])
     """TCP port for plain HTTP, which only redirects to HTTPS. A change replaces the nginx container."""
 
     https_port: Port = Field(default=443, validate_default=True, examples=[443])
-    """TCP port for HTTPS: registry and user interface. A change replaces the nginx container."""
+    """TCP port for HTTPS: registry and page. A change replaces the nginx container."""
 
     listen_address: Annotated[
         IPv4Address | IPv6Address, PlainValidator(_listen_address, json_schema_input_type=str)
@@ -92,7 +92,8 @@ class Site(Concern):
         default=(), strict=False, json_schema_extra={"uniqueItems": True}
     )
     """Further names under which clients may come. The names of `certificate.acme.names` are among them anyway; by any
-    other name, or an IP address, nginx answers 421."""
+    other name, or an IP address, nginx answers 421. The certificate needs them too: a self-signed one has `fqdn`
+    alone."""
 
     @field_validator("https_port")
     @classmethod
@@ -102,6 +103,6 @@ class Site(Concern):
         return value
 
     @property
-    def authority(self) -> str:
+    def host_port(self) -> str:
         """FQDN and HTTPS port as clients write them: the port is left out when it is 443."""
         return self.fqdn if self.https_port == 443 else f"{self.fqdn}:{self.https_port}"  # noqa: PLR2004

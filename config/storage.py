@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
 
-from config.base import Concern, WarnPercent, as_text, refused
+from config.base import Concern, Whole, as_text, refused
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 _TAKEN = ("/", "/var", "/var/lib", "/var/log", "/home")
@@ -61,11 +61,11 @@ class Storage(Concern):
         default="/var/opt", validate_default=True, examples=["/var/opt"]
     )
     """Directory on the host under which data, logs, accounts and certificates lie, each in its own
-    directory. A change is refused while the volumes point to the old root; README tells how to move."""
+    directory. A change is refused while the volumes point to the old root; docs/moving.md tells how to move."""
 
     driver: Literal["filesystem"] = "filesystem"
     """Storage driver of the registry. Only the host's file system is supported."""
 
-    warn_percent: WarnPercent = Field(default=85, examples=[85])
-    """Percent of the file system of data or logs, 50 to 94, from which on `up` and `registry-status` warn. From
+    warn_percent: Annotated[int, Whole(50, 94)] = Field(default=85, examples=[85])
+    """Percent of the file system of data or logs from which on `up` and `registry-status` warn. From
     95 on it counts as broken."""

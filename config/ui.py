@@ -1,4 +1,4 @@
-"""The user interface in the browser."""
+"""The page in the browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from config.base import CatalogLimit, Concern, is_printable, refused
+from config.base import Concern, Whole, is_printable, refused
 
 _UNSAFE = frozenset('~&\\<>"')
 
@@ -21,7 +21,7 @@ def _title(value: str) -> str:
 
 
 class Ui(Concern):
-    """The user interface under `/ui/`. A change replaces its container."""
+    """The page under `/ui/`. A change replaces its container."""
 
     title: Annotated[str, AfterValidator(_title)] = Field(default="Docker registry", examples=["Docker registry"])
     """Title of the page."""
@@ -30,7 +30,7 @@ class Ui(Concern):
     """Whether the page offers to delete. Needs `registry.deleteEnabled`. A deletion removes
     every tag that shares the image's digest."""
 
-    catalog_limit: CatalogLimit = Field(default=1000, examples=[1000])
+    catalog_limit: Annotated[int, Whole(1, 100000)] = Field(default=1000, examples=[1000])
     """How many repositories the page asks for: at most 1000 from Distribution 2.8.2, which refuses more."""
 
     show_content_digest: bool = True

@@ -40,12 +40,12 @@ def _got(values, name):  # noqa: ANN001, ANN202
 
 def policy(rule: Rule) -> ResourceValidationPolicy:
     """A rule as a policy."""
-    of_images = rule.name == "images-pinned"
+    but_development = rule.name in {"images-pinned", "backed-up"}
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         # urn:pulumi:STACK::PROJECT::TYPE::NAME
         stack = args.urn.split(":")[2]
-        if of_images and stack in args.get_config().get("development", []):
+        if but_development and stack in args.get_config().get("development", []):
             return
         for violation in rule.find(args.resource_type, known(args.props)):
             report(violation, None)
@@ -55,7 +55,7 @@ def policy(rule: Rule) -> ResourceValidationPolicy:
         description=rule.demands,
         validate=validate,
         enforcement_level=EnforcementLevel.ADVISORY if rule.advisory else EnforcementLevel.MANDATORY,
-        config_schema=DEVELOPMENT if of_images else None,
+        config_schema=DEVELOPMENT if but_development else None,
     )
 
 

@@ -33,7 +33,7 @@ _ASSIGNED = re.compile(
     r"(?i)\b[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key)[a-z0-9_]*=(?P<value>[^\s;\"'$]+)"
 )
 
-_SITE_FILE = re.compile(r"/conf\.d/[^/ ]+\.conf$")
+_SITE_FILE = re.compile(r"^== \S+/conf\.d/[^/ ]+\.conf ", re.MULTILINE)
 _PROTOCOLS = re.compile(r"^\s*ssl_protocols\s+([^;]+);", re.MULTILINE)
 _TLS_PORT = re.compile(r"^\s*listen\s+[^;]*\bssl\b", re.MULTILINE)
 _MODERN = {"TLSv1.2", "TLSv1.3"}
@@ -129,9 +129,9 @@ def _secrets_in(text: str) -> Iterator[str]:
 
 
 def _has_modern_tls(kind: str, inputs: Inputs) -> Iterator[str]:
-    if kind not in COMMANDS or not _SITE_FILE.search(str(inputs.get("create") or "")):
-        return
     site = str(inputs.get("stdin") or "")
+    if kind not in COMMANDS or not _SITE_FILE.search(site):
+        return
     if _TLS_PORT.search(site) and not _PROTOCOLS.search(site):
         yield "the site leaves the TLS versions to nginx: name them"
     for versions in _PROTOCOLS.findall(site):
@@ -155,6 +155,12 @@ def _bytes(size: str) -> int:
     return int(found[1]) * _UNITS[found[2]] if found else 0
 
 
+def _is_backed_up(kind: str, inputs: Inputs) -> Iterator[str]:
+    create = str(inputs.get("create") or "")
+    if kind in COMMANDS and "/prepare-host " in create and "--backup yes" not in create:
+        yield "nothing of this registry survives its disk: set docker-registry:backup"
+
+
 RULES = (
     Rule("data-retained", "Destroy removes no image, certificate or account.", _data_is_retained),
     Rule("images-pinned", "Outside development an image has a version's tag or a digest.", _is_pinned),
@@ -164,4 +170,5 @@ RULES = (
     Rule("no-plain-secret", "No secret is in a command line, an environment or a label.", _shows_no_secret),
     Rule("tls-floor", "TLS 1.2 is the oldest that the proxy speaks.", _has_modern_tls),
     Rule("bounded-logs", "The log of a container has a bound.", _has_bounded_logs),
+    Rule("backed-up", "Outside development a registry has a backup.", _is_backed_up, advisory=True),
 )

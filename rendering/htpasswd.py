@@ -1,4 +1,4 @@
-"""The accounts file: one `name:hash` a line, the same for the same settings on every run."""
+"""`registry.htpasswd`: one `name:hash` a line, the same for the same settings on every run."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -6,18 +6,19 @@ from collections.abc import Callable, Sequence
 from passlib.hash import apr_md5_crypt, bcrypt, sha512_crypt
 from passlib.utils.binary import bcrypt64, h64
 
-from config.secrets import Credential
-from config.users import Htpasswd
+from config.secrets import Account
+from config.users import SHA512_ROUNDS, Htpasswd
+from rendering.nobody import nobodies
 from rendering.rootfs import HostFile, render
 
 
-def _salt_bytes(realm: str, name: str) -> bytes:
+def _salt_bytes(fqdn: str, name: str) -> bytes:
     """The salt's bytes: public and fixed for a user on a host.
 
     A random salt would change the file on every run. One derived from the password would hand an attacker
     a quick test for guesses, so it comes from the host's name and the user's alone.
     """
-    return hashlib.sha256(f"htpasswd\0{realm}\0{name}".encode()).digest()
+    return hashlib.sha256(f"htpasswd\0{fqdn}\0{name}".encode()).digest()
 
 
 def _apr1(password: str, salt: bytes, _: Htpasswd) -> str:
@@ -25,14 +26,13 @@ def _apr1(password: str, salt: bytes, _: Htpasswd) -> str:
 
 
 def _sha512(password: str, salt: bytes, _: Htpasswd) -> str:
-    # crypt()'s own default of 5000 rounds, the cost nginx pays on every request.
-    return str(sha512_crypt.using(salt=h64.encode_bytes(salt[:12]).decode(), rounds=5000).hash(password))
+    return str(sha512_crypt.using(salt=h64.encode_bytes(salt[:12]).decode(), rounds=SHA512_ROUNDS).hash(password))
 
 
-def _bcrypt(password: str, salt: bytes, hashing: Htpasswd) -> str:
+def _bcrypt(password: str, salt: bytes, htpasswd: Htpasswd) -> str:
     # "2y" is the identifier that Apache's htpasswd writes and both it and crypt() read.
     encoded = bcrypt64.encode_bytes(salt[:16]).decode()
-    return str(bcrypt.using(salt=encoded, rounds=hashing.cost, ident="2y").hash(password))
+    return str(bcrypt.using(salt=encoded, rounds=htpasswd.cost, ident="2y").hash(password))
 
 
 _SCHEMES: dict[str, Callable[[str, bytes, Htpasswd], str]] = {
@@ -42,16 +42,17 @@ _SCHEMES: dict[str, Callable[[str, bytes, Htpasswd], str]] = {
 }
 
 
-def hash_of(account: Credential, hashing: Htpasswd, realm: str) -> str:
-    """The account's hash; a ready-made one is handed through. `realm` is the host's FQDN."""
+def hash_of(account: Account, htpasswd: Htpasswd, fqdn: str) -> str:
+    """The account's hash; a ready-made one is handed through. `fqdn` is the host's FQDN."""
     if account.hash is not None:
         return account.hash
     if account.password is None:
         raise ValueError(f"user {account.name} has neither a password nor a hash")
-    return _SCHEMES[account.scheme or hashing.scheme](account.password, _salt_bytes(realm, account.name), hashing)
+    return _SCHEMES[account.scheme or htpasswd.scheme](account.password, _salt_bytes(fqdn, account.name), htpasswd)
 
 
-def accounts_file(accounts: Sequence[Credential], hashing: Htpasswd, *, realm: str, root: str) -> HostFile:
-    """`registry.htpasswd` with the accounts in the order of the settings."""
-    lines = [{"name": account.name, "hash": hash_of(account, hashing, realm)} for account in accounts]
+def htpasswd_file(accounts: Sequence[Account], htpasswd: Htpasswd, *, fqdn: str, root: str) -> HostFile:
+    """The file with the accounts in the order of the settings, and then those that nobody has."""
+    lines = [{"name": account.name, "hash": hash_of(account, htpasswd, fqdn)} for account in accounts]
+    lines += nobodies([line["hash"] for line in lines], fqdn)
     return render("/var/opt/nginx/etc/auth/registry.htpasswd", root=root, accounts=lines)

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from config.access import Access
+from config.metrics import Metrics
 from config.nginx import Nginx
 from config.site import Site
 from rendering.rootfs import HostFile, render
 
 # https://nginx.org/en/docs/http/ngx_http_v2_module.html: the directive, in place of a parameter of "listen".
 _HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
-# https://nginx.org/en/CHANGES: until then, of a header that comes in several lines a variable has the first alone.
+# https://nginx.org/en/CHANGES: before that, a variable has only the first line of a header that comes in several.
 _JOINS_HEADERS_SINCE = (1, 23, 0)
-_HTTPS = 443
 
 FILES = "/var/lib/registry/docker"
 """Where the proxy's container has the registry's files, if it may read them: as in the registry's own."""
@@ -29,6 +29,7 @@ def site_file(
     key: str,
     stack: str,
     root: str,
+    metrics: Metrics | None = None,
 ) -> HostFile:
     """The site for an nginx of `version` (None, as with a bare digest: a current one).
 
@@ -46,6 +47,6 @@ def site_file(
         remembers_manifests=version is None or version >= _JOINS_HEADERS_SINCE,
         certificate={"chain": chain, "key": key},
         stack=stack,
-        port_suffix="" if site.https_port == _HTTPS else f":{site.https_port}",
+        metrics=metrics or Metrics(),
         http2_directive=version is None or version >= _HTTP2_DIRECTIVE_SINCE,
     )

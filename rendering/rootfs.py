@@ -11,6 +11,12 @@ TREE = Path(__file__).parent.parent / "rootfs"
 TOOLS = "/usr/local/lib/docker-registry"
 """Where the host's tools lie."""
 
+PACKAGE = f"{TOOLS}/registryctl"
+"""Where the modules of `registryctl` lie, which the tools of this name import."""
+
+COMMANDS = "/usr/local/bin"
+"""Where the tools lie that people call by name."""
+
 # What lies below this folder of the tree lands below the stack's `storage.root`.
 _DATA = "/var/opt"
 
@@ -62,6 +68,12 @@ def on_host(path: str, root: str) -> str:
 
 
 def tools() -> list[str]:
-    """The paths of the host's tools, sorted: those that people call by name, and those that they don't."""
-    folders = (TOOLS, "/usr/local/bin")
-    return sorted(f"{folder}/{file.name}" for folder in folders for file in (TREE / folder[1:]).iterdir())
+    """The paths of the host's tools, sorted: those that people call by name, those that they don't, and modules."""
+    searches = ((TOOLS, "*"), (PACKAGE, "**/*.py"), (COMMANDS, "*"))
+    found = (file for folder, names in searches for file in (TREE / folder[1:]).glob(names) if file.is_file())
+    return sorted(f"/{file.relative_to(TREE)}" for file in found)
+
+
+def packages() -> list[str]:
+    """The directories of modules, an inner one before the one that it lies in."""
+    return sorted({path.rpartition("/")[0] for path in tools() if path.endswith(".py")}, reverse=True)

@@ -1,24 +1,27 @@
 """The host's tools as one script that installs them: one round trip, however many they are."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Template
 
-from rendering.rootfs import TOOLS, fingerprint, render, tools
-
-COMMANDS = "/usr/local/bin"
-"""Where the tools lie that people call by name."""
+from rendering.rootfs import COMMANDS, PACKAGE, TOOLS, fingerprint, packages, render, tools
 
 PUT_FILE = f"{TOOLS}/put-file"
-REMOVE_FILE = f"{TOOLS}/remove-file"
+LEDGER = "/var/lib/docker-registry/files"
+"""Where the host remembers which files are whose, and what was written."""
 
+VERSION = re.findall(r'^VERSION = "(.+)"$', render(f"{PACKAGE}/__init__.py").content, re.MULTILINE)[0]
+"""The version of the program, which its tools tell too."""
+
+_CLOCK = "/var/lib/docker-registry/clock"
 _TEMPLATE = Path(__file__).with_name("install-tools.sh.j2")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: its place on the host and its text."""
+    """A tool, or a module of one: its place on the host and its text."""
 
     path: str
     content: str
@@ -27,6 +30,11 @@ class Tool:
     def size(self) -> int:
         """Bytes."""
         return len(self.content.encode())
+
+    @property
+    def mode(self) -> str:
+        """A module is read, not run."""
+        return "0644" if self.path.endswith(".py") else "0755"
 
     @property
     def fingerprint(self) -> str:
@@ -39,10 +47,15 @@ class Tool:
         return f"== end of {self.path.rpartition('/')[2]} {self.fingerprint} =="
 
 
-def tool_paths() -> list[str]:
-    """The tools in the order in which they are installed: the first needs no other, the second undoes the rest."""
-    leading = [PUT_FILE, REMOVE_FILE]
-    return leading + [path for path in tools() if path not in leading]
+def check_script() -> str:
+    """A script for `sh -s` that says whether a host can carry the registry, and claims it: see its first part."""
+    parts = sorted(Path(__file__).with_name("check-host").glob("*.sh"))
+    return "".join(part.read_text() for part in parts)
+
+
+def found_tools() -> list[Tool]:
+    """All tools, in the order of the script that installs them."""
+    return [Tool(path, render(path).content) for path in tools()]
 
 
 def install_script(owner: str) -> str:
@@ -51,19 +64,33 @@ def install_script(owner: str) -> str:
     A tool that somebody changed on the host is kept beside the new one. A script that arrives cut off changes nothing
     and fails. The script's arguments, if it has any, are a command that it becomes in the end.
     """
-    found = [Tool(path, render(path).content) for path in tool_paths()]
     template = Template(_TEMPLATE.read_text(), trim_blocks=True, keep_trailing_newline=True)
     return str(
         template.render(
-            tools=found, folder=TOOLS, commands=COMMANDS, put_file=PUT_FILE, remove_file=REMOVE_FILE, owner=owner
+            tools=found_tools(),
+            folder=TOOLS,
+            packages=packages(),
+            commands=COMMANDS,
+            put_file=PUT_FILE,
+            owner=owner,
         )
     )
 
 
 def removal_command(owner: str) -> str:
-    """Shell text that removes the tools of `owner`, the means to do so last. Without the tools it does nothing."""
-    others = " ".join(path for path in reversed(tool_paths()) if path != PUT_FILE)
+    """Shell text that removes the tools of `owner`, and keeps those beside that somebody changed.
+
+    It needs none of them, and where there are none it does nothing.
+    """
+    folders = [place for folder in packages() for place in (f"{folder}/__pycache__", folder)]
+    compiled = " ".join(f"{folder}/__pycache__/*.pyc" for folder in packages())
     return (
-        f"for tool in {others}; do test ! -x {REMOVE_FILE} || {REMOVE_FILE} --for {owner} $tool; done; "
-        f"rm -f {PUT_FILE}; rmdir {TOOLS} 2>/dev/null || true"
+        f"cd {LEDGER} 2>/dev/null || exit 0; "
+        f"for entry in $(grep -lsxF 'for {owner}' *); do "
+        "tool=$(echo \"$entry\" | sed 's|%2F|/|g; s|%25|%|g'); "
+        'ours=$(sha256sum 2>/dev/null <"$tool" | cut -d " " -f 1); '
+        '[ ! -e "$tool" ] || grep -qxF "$ours" "$entry" || mv "$tool" "$tool.$(date +%Y%m%d-%H%M%S)~"; '
+        'rm -f "$tool" "$entry"; done; '
+        # What the tools remember of the time.
+        f"rm -f {compiled} {_CLOCK}; rmdir {' '.join(folders)} {TOOLS} 2>/dev/null || true"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from review.cli import Stack, policy_options
 from review.drift import look, tell
+from review.drill import drill as try_backup
 from review.report import Preview, report
 from review.stacks import stacks, touched_since
 
@@ -56,10 +57,19 @@ def drift(options: argparse.Namespace) -> int:
     return 1 if drifted and not options.repair else 0
 
 
+def drill(options: argparse.Namespace) -> int:
+    """Restore the newest backup of each stack into a directory of its own on its host, and verify it."""
+    good = True
+    for name in options.stack or stacks(FOLDER):
+        print(f"--- {name}", flush=True)
+        good = try_backup(Stack(FOLDER, name)) and good
+    return 0 if good else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m review", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for act in (preview, deploy, drift):
+    for act in (preview, deploy, drift, drill):
         command = commands.add_parser(act.__name__, help=(act.__doc__ or "").partition(";")[0])
         command.add_argument("stack", nargs="*", help="a stack; without any, see above")
         command.set_defaults(act=act)

@@ -60,6 +60,8 @@ def compare(stack: Declared, way: Way) -> Comparison:
     answers = iter(way.ask(questions))
 
     found = Comparison()
+    for name, urn in stack.unfinished.items():
+        found.findings.append(Finding(name, _NOT_WHOLE, mends=(urn,)))
     for file in stack.files:
         found.findings += _file(file, next(answers))
     known = {file.path for file in stack.files} | {one.path for one in stack.directories}
@@ -98,6 +100,7 @@ def _file(file: File, answer: Answer) -> Iterator[Finding]:
         yield Finding(file.path, "has another content", detail, mends=(file.urn,), by_hand=by_hand)
 
 
+_NOT_WHOLE = "the last up was not a whole one: what this puts there is not known"
 _CLAIM_HELP = "the next up refuses a host that another stack has, or that this one never had; see check-host"
 
 
@@ -132,7 +135,7 @@ def _directory(one: Directory, answer: Answer, stack: Declared, known: set[str],
         if name.endswith("~"):
             found.notes.append(f"{_readable(path)}: kept when another took its place; remove it when nobody needs it")
             continue
-        # What reads the directory is told when its files are put there again.
+        # Putting its files there again also tells those who read the directory.
         mends = tuple({file.urn for file in stack.files if file.path.rpartition("/")[0] == one.path})
         found.findings.append(Finding(_readable(path), "is unknown", mends=mends, aside=path))
 
@@ -149,7 +152,7 @@ def _unit(unit: str, urn: str, answer: Answer) -> Iterator[Finding]:
     if active != "active":
         yield Finding(unit, f"is {active}, not active", mends=(urn,))
     for path in more.split():
-        # Those of the distribution, and of Docker's own administrators, are none of ours to judge.
+        # Don't judge the distribution's drop-ins, nor those for Docker, which administrators may have.
         if path.startswith(f"{UNITS}/{unit}.d/") and unit != "docker.service":
             yield Finding(path, f"changes {unit} and is unknown", mends=(urn,), aside=path)
 
@@ -199,7 +202,7 @@ def _volume(volume: str, device: str, answer: Answer) -> Iterator[Finding]:
         yield Finding(
             where,
             f"points to {answer[0]}, not to {device}",
-            by_hand="see Moving the data; the next up refuses it as it is",
+            by_hand="see docs/moving.md; the next up refuses it as it is",
         )
 
 

@@ -1,28 +1,25 @@
-"""What a stack declares to be on its host, beyond what Docker knows, read from the stack's state."""
+"""What a stack declares to be on its host: as its manifest tells, and of Docker's objects its state."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
+from components.host import CLAIM
 from rendering.rootfs import TOOLS
 from review.state import Resource, of_type
 
 OURS = (TOOLS, "/etc/docker-registry")
-"""Directories outside the storage root that are the registry's alone."""
+"""Directories outside the storage root that are the registry's alone, with what is below."""
 
-GROWING = ("letsencrypt", "nginx/etc/tls", "docker-registry/data")
-"""Directories below the storage root in which others put files: certbot, the certificate's tools, the registry."""
+GROWING = ("letsencrypt", "nginx/etc/tls", "docker-registry/data", "/run/docker-registry")
+"""Directories in which others put files: certbot, the certificate's tools, the registry, tools that take turns."""
 
-CLAIM = "/var/lib/docker-registry/stack"
 UNITS = "/etc/systemd/system"
-
-_TOOL = re.compile(r"^put (?P<path>/\S+) \d+ <<'(?P<mark>[^'\n]+)'\n(?P<text>.*?)^(?P=mark)$", re.M | re.S)
-_ENABLED = re.compile(r"/load-unit --enable ([^\s']+)")
-_PAIR = re.compile(r"^\s*ssl_certificate(?P<key>_key)?\s+(?P<path>[^;]+);", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,11 @@ class Container:
 
 @dataclass(frozen=True)
 class Declared:
-    """All that a stack declares. `units` are enabled units by name, with the resource that enables each."""
+    """All that a stack declares. `units` are enabled units by name, with the resource that enables each.
+
+    `unfinished` are the commands, by name and URN, of which state and manifest differ: the last `up` failed, or had a
+    target. What they put on the host is not known, and so nothing else is strange there.
+    """
 
     stack: str
     files: tuple[File, ...]
@@ -81,23 +82,28 @@ class Declared:
     """Docker networks by name, with their subnets."""
     volumes: dict[str, str]
     """Docker volumes by name, with the directories they are bound to."""
+    unfinished: dict[str, str]
 
 
 def declared(resources: Sequence[Resource]) -> Declared:
-    """What these resources of a stack declare."""
+    """What these resources of a stack declare. Raises `RuntimeError` where its program has exported no manifest."""
     found = list(resources)
-    files = tuple(_files(found))
-    check = next((one for one in found if one.name.endswith("-check") and one.option("stack")), None)
-    prepare = next((one for one in found if one.option("time-zone")), None)
-    units = {unit: one.urn for one in found for unit in _ENABLED.findall(str(one.inputs.get("create")))}
-    if prepare is not None:
-        units["docker.service"] = prepare.urn
+    outputs = next(one.outputs for one in found if one.type == "pulumi:pulumi:Stack")
+    if "manifest" not in outputs:
+        raise RuntimeError("the stack has no manifest yet: let a pulumi up of this version end well first")
+    manifest = json.loads(outputs["manifest"])
+    told: Mapping[str, Any] = manifest["commands"]
+    commands = [one for one in found if one.is_command]
+    unfinished = {one.name: one.urn for one in commands if told.get(one.name, {}).get("input") != _digest(_input(one))}
+    puts = [(one, told[one.name]) for one in commands if one.name not in unfinished]
+    files = tuple(_file(entry, one, manifest["stack"]) for one, its in puts for entry in its["files"])
+    directories = [(entry, one.urn) for one, its in puts for entry in its["directories"]]
     return Declared(
-        stack=check.option("stack") if check else "",
+        stack=manifest["stack"],
         files=files,
-        directories=tuple(_directories(found, files)),
-        units=units,
-        zone=(prepare.option("time-zone"), prepare.urn) if prepare else None,
+        directories=tuple(_directories(directories, files, _mounted(found), known=not unfinished)),
+        units={unit: one.urn for one, its in puts for unit in its["units"]},
+        zone=next(((its["timeZone"], one.urn) for one, its in puts if its["timeZone"]), None),
         containers=tuple(_containers(found)),
         networks={
             str(one.inputs["name"]): " ".join(
@@ -109,69 +115,57 @@ def declared(resources: Sequence[Resource]) -> Declared:
             str(one.inputs["name"]): str((one.inputs.get("driverOpts") or {}).get("device"))
             for one in of_type(found, "volume")
         },
+        unfinished=unfinished,
     )
 
 
-def _files(resources: Sequence[Resource]) -> Iterator[File]:
-    for one in resources:
-        text = one.inputs.get("stdin")
-        match one.tool:
-            case "put-file":
-                secret = "stdin" in one.secrets
-                yield _file(one.words[-1], one.option("mode"), one.option("owner"), one.urn, str(text), secret=secret)
-            case "keep-secret":
-                yield File(one.words[-1], "600", "root:root", one.urn)
-            case "sh" if one.option("stack"):
-                claim = one.option("stack") + "\n"
-                yield _file(CLAIM, "0600", "root:root", one.urn, claim)
-            case "sh":
-                for tool in _TOOL.finditer(str(text)):
-                    yield _file(tool["path"], "0755", "root:root", one.urn, tool["text"])
-    yield from _certificate(resources)
+def _input(command: Resource) -> bytes:
+    return str(command.inputs.get("stdin") or "").encode()
 
 
-def _file(path: str, mode: str, owner: str, urn: str, text: str, *, secret: bool = False) -> File:
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return File(path, mode.lstrip("0"), owner, urn, None if secret else text, digest)
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
-def _certificate(resources: Sequence[Resource]) -> Iterator[File]:
-    """The pair that the proxy serves: the timer may have renewed it, so only that it is there, and for root alone."""
-    makers = [one for one in resources if one.tool.endswith("-certificate")]
-    mounts = {
-        str(volume["containerPath"]): str(volume["hostPath"])
-        for one in of_type(list(resources), "container")
-        for volume in one.inputs.get("volumes") or []
-        if volume.get("hostPath")
-    }
-    for site in (one for one in resources if one.tool == "put-file" and makers):
-        for pair in _PAIR.finditer(str(site.inputs.get("stdin"))):
-            for inside, outside in mounts.items():
-                if pair["path"].startswith(f"{inside}/"):
-                    path = outside + pair["path"].removeprefix(inside)
-                    yield File(path, "600" if pair["key"] else "", "root:root", makers[0].urn, followed=True)
+def _file(entry: Mapping[str, Any], command: Resource, stack: str) -> File:
+    content, digest = None, entry.get("digest")
+    if digest and "stdin" not in command.secrets:
+        content = _input(command)[entry["begin"] : entry["end"]].decode()
+    if entry["path"] == CLAIM:
+        content = f"{stack}\n"
+        digest = _digest(content.encode())
+    followed = entry.get("linked", False)
+    return File(entry["path"], entry["mode"], entry["owner"], command.urn, content, digest, followed)
 
 
-def _directories(resources: Sequence[Resource], files: Sequence[File]) -> Iterator[Directory]:
-    table = [
-        (line.split(" ", 2), one.urn)
-        for one in resources
-        if one.tool in {"ensure-directories", "prepare-volumes"}
-        for line in str(one.inputs.get("stdin")).splitlines()
-    ]
-    paths = {entry[2] for entry, _ in table}
-    holders = {str(PurePosixPath(path).parent) for path in [*paths, *(file.path for file in files)]}
+def _mounted(resources: Sequence[Resource]) -> dict[str, list[str]]:
     mounted: dict[str, list[str]] = {}
     for one in of_type(list(resources), "container"):
         for volume in one.inputs.get("volumes") or []:
             mounted.setdefault(str(volume.get("hostPath")), []).append(one.urn)
-    for (mode, owner, path), urn in table:
-        closed = path in holders and not path.endswith(GROWING)
-        yield Directory(path, mode.lstrip("0"), owner, urn, closed, tuple(mounted.get(path, ())))
-    for path in OURS:
-        urns = [file.urn for file in files if PurePosixPath(file.path).parent == PurePosixPath(path)]
-        if urns:
-            yield Directory(path, "", "root:root", urns[0], closed=True)
+    return mounted
+
+
+def _directories(
+    table: Sequence[tuple[Mapping[str, str], str]],
+    files: Sequence[File],
+    mounted: Mapping[str, Sequence[str]],
+    *,
+    known: bool,
+) -> Iterator[Directory]:
+    paths = [entry["path"] for entry, _ in table]
+    holders = {str(PurePosixPath(path).parent) for path in [*paths, *(file.path for file in files)]}
+    for entry, urn in table:
+        path = entry["path"]
+        closed = known and path in holders and not path.endswith(GROWING)
+        yield Directory(path, entry["mode"], entry["owner"], urn, closed, tuple(mounted.get(path, ())))
+    ours: dict[str, str] = {}
+    for file in files:
+        folder = file.path.rpartition("/")[0]
+        if f"{folder}/".startswith(tuple(f"{path}/" for path in OURS)):
+            ours.setdefault(folder, file.urn)
+    for path, urn in ours.items():
+        yield Directory(path, "", "root:root", urn, closed=known)
 
 
 def _containers(resources: Sequence[Resource]) -> Iterator[Container]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from review.declared import declared
 from review.host import way_to
 from review.repair import request
 from review.state import read
+
+_GONE = re.compile(r"\s*- \S+: \(delete\)")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def tell(stack: Stack, drift: Drift, *, repair: bool) -> None:
         say(str(finding))
     if drift.refresh is not None:
         say("Docker, as Pulumi's refresh finds it:")
-        say(drift.refresh.rstrip())
+        say(_shortened(drift.refresh))
     for note in drift.notes:
         say(f"note: {note}")
     if not drift:
@@ -59,4 +62,18 @@ def tell(stack: Stack, drift: Drift, *, repair: bool) -> None:
     elif repair:
         say(f"{stack.name}: recorded. The next pulumi up mends it, and pulumi preview shows how.")
     else:
-        say(f"{stack.name}: not as declared. With --repair the next pulumi up mends it.")
+        say(f"{stack.name}: not as declared. make repair lets the next pulumi up mend it.")
+
+
+def _shortened(refresh: str) -> str:
+    """What a refresh says, without the many properties of what is gone: its name says enough."""
+    kept, gone = [], None
+    for line in refresh.rstrip().splitlines():
+        depth = len(line) - len(line.lstrip())
+        if gone is not None and depth > gone and line.strip():
+            if line.lstrip().startswith("[urn="):
+                kept.append(line)
+            continue
+        gone = depth if _GONE.match(line) else None
+        kept.append(line)
+    return "\n".join(kept)

@@ -27,10 +27,10 @@ class Way:
 
     argv: tuple[str, ...]
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, seconds: float = SECONDS) -> str:
         """What the script prints. Raises `RuntimeError` when the host can't be reached, or the script fails."""
         done = subprocess.run(
-            self.argv, input=script, capture_output=True, text=True, timeout=SECONDS, check=False, errors="replace"
+            self.argv, input=script, capture_output=True, text=True, timeout=seconds, check=False, errors="replace"
         )
         if done.returncode != 0:
             raise RuntimeError(f"the host did not answer: {done.stderr.strip() or f'exit code {done.returncode}'}")
@@ -57,7 +57,7 @@ def way_to(resources: Sequence[Resource]) -> Way:
     provider = next((one for one in resources if one.type == "pulumi:providers:docker"), None)
     if provider is None:
         raise RuntimeError("the stack has no host yet: it was never brought up")
-    commands = [one for one in resources if one.type.startswith("command:")]
+    commands = [one for one in resources if one.is_command]
     root = ["sudo", "-n"] if any(str(one.inputs.get("create")).startswith("sudo -n ") for one in commands) else []
     address = urlsplit(str(provider.inputs["host"]))
     if address.scheme != "ssh":
@@ -65,7 +65,7 @@ def way_to(resources: Sequence[Resource]) -> Way:
     login = f"{address.username}@{address.hostname}"
     connection: dict[str, Any] = next((one.inputs["connection"] for one in commands if "connection" in one.inputs), {})
     if connection.get("privateKey"):
-        # The connection's own words, as an IPv6 address has brackets in a URL only.
+        # Take the connection's own words: in a URL an IPv6 address has brackets.
         write_key(
             key_path(f"{connection['user']}@{connection['host']}:{connection['port']:.0f}"), connection["privateKey"]
         )

@@ -40,7 +40,7 @@ def mask_of(config: str) -> Mask:
         if entry.get("secret") and "objectValue" not in entry
         for line in _secrets(entry.get("value"), True)
     }
-    # The longest first: one may be the beginning of another.
+    # Replace the longest first: a shorter secret may be part of it.
     return Mask(tuple(sorted(found, key=lambda line: (-len(line), line))))
 
 

@@ -27,7 +27,7 @@ def request(stack: Stack, way: Way, findings: Sequence[Finding]) -> None:
     tainted = sorted({urn for one in findings for urn in one.replaces})
     if tainted:
         stack.ask("state", "taint", *tainted, "--yes")
-    # Last, as it ends with an error when nothing is left to do.
+    # Refresh last: it fails when nothing is left to do.
     done = stack.run("refresh", "--yes", "--skip-preview", show=lambda _: None)
     if done.code != 0:
         raise RuntimeError(f"pulumi refresh, stack {stack.name}:\n{done.output}")
@@ -38,7 +38,7 @@ def recorded(state: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
     for resource in state["deployment"]["resources"]:
         reason = reasons.get(resource["urn"])
         if reason is not None:
-            # One line, and no command that does anything if ever it is run.
+            # A no-op in one line, harmless should it ever run.
             line = f": not as declared: {shlex.quote(' '.join(reason.split()))}"
             resource["inputs"]["create"] = line
             resource.setdefault("outputs", {})["create"] = line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,22 +28,9 @@ class Resource:
         return self.urn.rpartition("::")[2]
 
     @property
-    def words(self) -> list[str]:
-        """The words of the command line that made it, without `sudo`; empty where it is no command."""
-        if not self.type.startswith("command:"):
-            return []
-        words = shlex.split(str(self.inputs.get("create") or ""), comments=True)
-        return words[2:] if words[:2] == ["sudo", "-n"] else words
-
-    @property
-    def tool(self) -> str:
-        """The name of the host's tool that the command runs, or of another program."""
-        return self.words[0].rpartition("/")[2] if self.words else ""
-
-    def option(self, name: str) -> str:
-        """The word after `--name` in its command line, or nothing."""
-        words = self.words
-        return words[words.index(f"--{name}") + 1] if f"--{name}" in words else ""
+    def is_command(self) -> bool:
+        """Whether it is a command on the host."""
+        return self.type.startswith("command:")
 
 
 def read(state: Mapping[str, Any]) -> list[Resource]:
