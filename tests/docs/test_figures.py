@@ -1,4 +1,4 @@
-"""The README's figures are those that were measured."""
+"""The figures of docs/speed.md are those that were measured."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from bench.figures import README, figures, with_figures
+from bench.figures import PAGE, figures, with_figures
 from bench.promises import PROMISES, ratio
 from bench.report import RESULTS, SUMMARY
 
 
 def test_they_are_the_measured_ones() -> None:
     """Every one, and nothing was written by hand."""
-    text = README.read_text()
+    text = PAGE.read_text()
     assert with_figures(text, json.loads(SUMMARY.read_text())) == text
 
 
@@ -26,7 +26,7 @@ def test_each_measured_ratio_is_a_promise() -> None:
             assert (RESULTS / f"{part}.{kind}").is_file()
 
 
-def test_a_readme_without_a_place_for_them_is_refused() -> None:
+def test_a_page_without_a_place_for_them_is_refused() -> None:
     """Rather than left as it is."""
     with pytest.raises(ValueError, match="marks"):
         with_figures("# Nothing", {})

@@ -11,6 +11,8 @@ from tests.lab.acme_requests import INVALID_ORDER, RATE_LIMIT
 from tests.lab.stack import Secret
 from tests.unit.config import pki
 
+DAY = 86400
+
 WARNING = "warning: certificate"
 
 
@@ -39,7 +41,7 @@ def engine_is_killed_at_a_change(site: Site) -> None:
 def clock_is_fast(site: Site) -> None:
     """A host that believes the certificate to have expired says so and fails; `up` warns, and asks for none."""
     orders = site.pebble.orders()
-    with shifted_clock(site.host, "+100 days"):
+    with shifted_clock(site.host, 100 * DAY):
         succeeded, journal = site.renew()
         status = site.status()
         warned = said(site.stack.up())
@@ -52,7 +54,7 @@ def clock_is_fast(site: Site) -> None:
 
 def clock_is_slow(site: Site) -> None:
     """A host whose clock is before the certificate's begin says what time it has; with the right one all is well."""
-    with shifted_clock(site.host, "-10 days"):
+    with shifted_clock(site.host, -10 * DAY):
         succeeded, journal = site.renew()
         status = site.status()
     assert not succeeded

@@ -19,10 +19,8 @@ $0 = "{SOMEBODY}";
 my $socket = IO::Socket::INET->new(LocalPort => 80, Listen => 5, ReuseAddr => 1) or die "$!";
 sleep 3600;
 """
-_SHIFTED_DATE = """#!/bin/sh
-for word; do case $word in -d | --date*) exec /bin/date "$@" ;; esac; done
-exec /bin/date -d '{shift}' "$@"
-"""
+_MACHINE = "/usr/local/lib/docker-registry/registryctl/machine.py"
+_NOW = "return datetime.now(timezone.utc)"
 
 
 @contextmanager
@@ -52,13 +50,16 @@ def server_down(host: LabHost, pebble: Pebble) -> Iterator[None]:
 
 
 @contextmanager
-def shifted_clock(host: LabHost, shift: str) -> Iterator[None]:
-    """`date` tells the host's tools another time meanwhile; containers, certbot's among them, have the right one."""
-    host.put_file("/usr/local/bin/date", _SHIFTED_DATE.format(shift=shift), mode=0o755)
+def shifted_clock(host: LabHost, seconds: int) -> Iterator[None]:
+    """The host's tools have another time meanwhile; containers, certbot's among them, have the right one."""
+    right = host.get_file(_MACHINE)
+    assert right.count(_NOW) == 1
+    wrong = right.replace(_NOW, f"return datetime.fromtimestamp(datetime.now().timestamp() + {seconds}, timezone.utc)")
+    host.put_file(_MACHINE, wrong)
     try:
         yield
     finally:
-        host.run(["rm", "/usr/local/bin/date"])
+        host.put_file(_MACHINE, right)
 
 
 def small_disk(host: LabHost) -> None:
@@ -78,8 +79,8 @@ def full_disk(host: LabHost, *, room: int) -> Iterator[None]:
 
 
 def kill_tools(host: LabHost) -> None:
-    """SIGKILL to the host's scripts that get a certificate, and to the `docker` that runs certbot; certbot goes on."""
-    tools = "/bin/sh /usr/local/lib/docker-registry/(issue-certificate|renew-certificate|run-certbot)"
+    """SIGKILL to the host's tools that get a certificate, and to the `docker` that runs certbot; certbot goes on."""
+    tools = "python3 -IB /usr/local/lib/docker-registry/(issue|renew)-certificate"
     found = host.run(f"pgrep -f '^({tools}|docker run .*--name registry-certbot)( |$)'").stdout.split()
     host.run(["kill", "-9", *found])
 

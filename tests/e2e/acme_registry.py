@@ -11,6 +11,7 @@ from cryptography import x509
 from tests.e2e.support import Deployed
 from tests.e2e.traces import traces
 from tests.lab.host import LabHost
+from tests.lab.images import SUITES
 from tests.lab.lab import Lab
 from tests.lab.paths import write_private
 from tests.lab.pebble import Pebble
@@ -22,10 +23,10 @@ Settings = Mapping[str, Any]
 class AcmeRegistry:
     """A host with a stack of its own. Each test first says which settings it needs, and nobody puts them back."""
 
-    def __init__(self, lab: Lab, name: str, server: Pebble) -> None:
+    def __init__(self, lab: Lab, name: str, server: Pebble, suite: str = SUITES[-1]) -> None:
         """Starts the host; clients of `deployed` trust the certificates of `server`. There is no `up` yet."""
         fqdn = f"{name}.example.net"
-        host = LabHost.start(name, aliases=[fqdn], lab=lab)
+        host = LabHost.start(name, aliases=[fqdn], lab=lab, suite=suite)
         server.resolve(fqdn, host.address)
         stack = LabStack(f"{lab.name}-{name}", host)
         stack.init()

@@ -106,11 +106,11 @@ class Repository:
         return artifact
 
     def tagged(self, artifact: Artifact, tag: str) -> bool:
-        """Give a tag to what is there already; False when the registry wants it tried again, or pushed anew."""
+        """Give a tag to what is there already; False when the registry wants it pushed anew."""
         status, answer, _ = self._ask(
             "PUT", f"manifests/{tag}", artifact.content, {"Content-Type": artifact.media_type}
         )
-        assert status in {201, 400, 503}, answer
+        assert status in {201, 400}, answer
         return status == 201
 
     def tags(self) -> set[str]:
@@ -151,18 +151,26 @@ class Repository:
     def _ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        if self._connection is None:
-            context = ssl.create_default_context(cafile=str(self.deployed.ca))
-            context.check_hostname = False
-            self._connection = http.client.HTTPSConnection(
-                self.deployed.host.address, timeout=HTTP_SECONDS, context=context
-            )
         account = base64.b64encode(f"{USER}:{self.deployed.password}".encode()).decode()
         whole = path if path.startswith("/") else f"/v2/{self.name}/{path}"
         named = {"Authorization": f"Basic {account}", "Host": self.deployed.fqdn, **(headers or {})}
-        self._connection.request(method, whole, body=body or None, headers=named)
-        answer = self._connection.getresponse()
+        kept = self._connection is not None
+        self._connection = self._connection or self._connect()
+        try:
+            self._connection.request(method, whole, body=body or None, headers=named)
+            answer = self._connection.getresponse()
+        except http.client.RemoteDisconnected:
+            # nginx ends a connection that was idle for long; on a new one that is a fault.
+            self._connection = None
+            if not kept:
+                raise
+            return self._ask(method, path, body, headers)
         return answer.status, answer.read(), dict(answer.getheaders())
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        context = ssl.create_default_context(cafile=str(self.deployed.ca))
+        context.check_hostname = False
+        return http.client.HTTPSConnection(self.deployed.host.address, timeout=HTTP_SECONDS, context=context)
 
 
 def pushed(host: LabHost, days: Mapping[str, float]) -> None:

@@ -1,10 +1,10 @@
-"""Breaking a clean-up at a chosen point, deterministically: its collector is stopped there until it is broken."""
+"""Breaking a clean-up at a chosen point, deterministically: it is stopped there until it is broken."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.e2e.clean_up import STORAGE, UNIT, arriving, held, within
+from tests.e2e.clean_up import RESULT, STORAGE, UNIT, arriving, held, within
 from tests.e2e.content import Api, digest_of
 from tests.e2e.support import Deployed
 from tests.e2e.traffic import SlowPush
@@ -16,9 +16,8 @@ LITTER = 3000
 
 POINT_SECONDS = 60
 
-_LOOKING = "^/bin/sh /usr/local/lib/docker-registry/collect-garbage"
-_COLLECTING = "^registry garbage-collect /etc"
-_LOOKED = f"/run/{UNIT}/looked"
+_RUN = "^python3 -IB /usr/local/bin/registryctl gc"
+_CLOSING = "/run/docker-registry/sockets/closing"
 _LITTER_LEFT = f"ls {STORAGE}/blobs/sha256/*/ | grep -c '^[0-9a-f]\\{{64\\}}$'"
 
 Act = Callable[[LabHost], None]
@@ -48,23 +47,28 @@ class Point:
             push = SlowPush(registry, "broken/slow", 1_000_000)
             assert within(POINT_SECONDS, lambda: arriving(host, "broken/slow"))
             _start(host)
-            assert within(POINT_SECONDS, lambda: held(host))
+            assert within(POINT_SECONDS, lambda: _closing(host))
+            assert push.under_way
             yield
             push.finish()
             return
         # Stopped from the host itself, and within its first milliseconds: over `docker exec` it would be too late.
-        process = _LOOKING if self.name == "plan" else _COLLECTING
-        begun = f"test -e {_LOOKED}" if self.name == "plan" else f'test "$({_LITTER_LEFT})" -lt "$all"'
+        begun = f"grep -q unfinished {RESULT}" if self.name == "plan" else f'test "$({_LITTER_LEFT})" -lt "$all"'
         catch = (
-            f"all=$({_LITTER_LEFT}); systemctl start --no-block {UNIT}; "
-            f"until pid=$(pgrep -of '{process}'); do sleep 0.01; done; "
-            f'until {begun}; do :; done; kill -STOP "$pid"; {_LITTER_LEFT}'
+            f"rm -f {RESULT}; all=$({_LITTER_LEFT}); systemctl start --no-block {UNIT}; "
+            f"until pid=$(pgrep -of '{_RUN}'); do sleep 0.01; done; "
+            f'until {begun} 2>/dev/null; do :; done; kill -STOP "$pid"; {_LITTER_LEFT}'
         )
         left = int(host.run(f"timeout {POINT_SECONDS} sh -c '{_quoted(catch)}'", timeout=POINT_SECONDS + 10).stdout)
-        assert self.name == "plan" or left > 0, "the sweep was over before it could be stopped"
-        assert held(host) == (self.name == "sweep")
+        assert left > 0, "the sweep was over before it could be stopped"
+        assert (_closing(host), held(host)) == ((False, False) if self.name == "plan" else (True, True))
         yield
-        host.run(f"pgrep -f '{process}' | xargs -r kill -CONT", check=False)
+        host.run(f"pgrep -f '{_RUN}' | xargs -r kill -CONT", check=False)
+
+
+def _closing(host: LabHost) -> bool:
+    """Whether it has told the proxy that nothing more is to be let through."""
+    return host.run(["test", "-e", _CLOSING], check=False).returncode == 0
 
 
 def _quoted(script: str) -> str:
@@ -75,19 +79,9 @@ def _start(host: LabHost) -> None:
     host.run(["systemctl", "start", "--no-block", UNIT])
 
 
-def kill_script(host: LabHost) -> None:
-    """SIGKILL to the service's main process alone."""
-    host.run(["systemctl", "kill", "--kill-who=main", "--signal=KILL", UNIT])
-
-
-def kill_service(host: LabHost) -> None:
-    """SIGKILL to all processes of the service."""
+def kill_run(host: LabHost) -> None:
+    """SIGKILL to the clean-up, which is one process."""
     host.run(["systemctl", "kill", "--signal=KILL", UNIT])
-
-
-def kill_collector(host: LabHost) -> None:
-    """SIGKILL to the registry's collector alone."""
-    host.run("pgrep -f '^registry garbage-collect' | xargs kill -KILL")
 
 
 def stop_service(host: LabHost) -> None:

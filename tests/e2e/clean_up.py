@@ -5,7 +5,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,8 +14,10 @@ from tests.e2e.support import Deployed
 from tests.lab.host import LabHost
 
 UNIT = "docker-registry-gc"
-HOLD = "/run/docker-registry/hold"
-STORAGE = "/var/opt/docker-registry/data/docker/registry/v2"
+DATA = "/var/opt/docker-registry/data"
+STORAGE = f"{DATA}/docker/registry/v2"
+RESULT = "/var/lib/docker-registry/gc"
+"""What status knows of the last run."""
 RUN_SECONDS = 180
 LONGEST = 300
 """Seconds after which a client ends in any case."""
@@ -35,14 +37,25 @@ def clean_up(host: LabHost, *options: str) -> Run:
     return Run(done.returncode, done.stdout + done.stderr)
 
 
+def empty_trash(host: LabHost) -> None:
+    """Nothing can be brought back any more; what only that held goes with the next clean-up."""
+    host.run(["registryctl", "trash", "empty"])
+
+
+def let_a_day_pass(host: LabHost) -> None:
+    """For the proxy's journals, by which the clean-up knows what a push may still want to name."""
+    day_before = r"""perl -i -pe 's/^(\d+) /($1 - 86400) . " "/e'"""
+    host.run(f"{day_before} /run/docker-registry/sockets/writers/*/journal")
+
+
 def journal(host: LabHost) -> str:
     """What the last runs said, the newest line last."""
     return host.run(f"journalctl --sync; journalctl --no-pager -n 20 -u {UNIT}").stdout
 
 
 def held(host: LabHost) -> bool:
-    """Whether writes are held off now."""
-    return host.run(["test", "-e", HOLD], check=False).returncode == 0
+    """Whether writes are kept out now: somebody has the lock for itself alone."""
+    return host.run(["flock", "-n", "-s", DATA, "true"], check=False).returncode == 1
 
 
 def stored(host: LabHost, digest: str) -> bool:
@@ -96,8 +109,12 @@ class Worker:
 
     def __init__(self, registry: Deployed) -> None:
         self.api = Api(registry)
+        self.lasts = LONGEST
+        """Seconds after which it ends in any case."""
         self.done = 0
         self.failures: list[str] = []
+        self.longest_outage = 0.0
+        """Seconds from a success to the beginning of the next one, at most."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -116,11 +133,15 @@ class Worker:
         self.api.close()
 
     def _run(self) -> None:
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + self.lasts
+        well = time.monotonic()
         while not self._stop.is_set() and time.monotonic() < deadline:
+            began = time.monotonic()
             try:
                 self.act()
                 self.done += 1
+                self.longest_outage = max(self.longest_outage, began - well)
+                well = time.monotonic()
             except (RefusedError, OSError, AssertionError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
 
@@ -172,9 +193,10 @@ class Pusher(Worker):
 
 
 @contextmanager
-def at_work(workers: list[Worker]) -> Iterator[None]:
-    """The workers work meanwhile."""
+def at_work(workers: Sequence[Worker], longest: int = LONGEST) -> Iterator[None]:
+    """The workers work meanwhile, `longest` seconds at most."""
     for worker in workers:
+        worker.lasts = longest
         worker.start()
     try:
         yield

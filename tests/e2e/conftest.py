@@ -4,17 +4,19 @@ Each run has a lab of its own; what a killed run left is removed by the next one
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import cached_property
 
 import pytest
 
-from tests.e2e.support import Deployed, deploy
+from tests.e2e.support import OTHER_SUITE, Deployed, deploy
 from tests.lab.clients import Client
 from tests.lab.docker import release
 from tests.lab.host import HostImage, LabHost
 from tests.lab.hub import start_hub
-from tests.lab.lab import Lab, default_name
+from tests.lab.lab import Lab, default_name, names_of_checkout
 from tests.lab.locks import locked
 from tests.lab.paths import run_dir
 from tests.lab.run import LabError
@@ -37,6 +39,7 @@ def lab() -> Iterator[Lab]:
     with ExitStack() as held:
         name = _claim(held)
         _clear(name)
+        _clear_what_is_left(name)
         here = Lab.open(name)
         try:
             start_hub(here)
@@ -76,31 +79,62 @@ def new_stack(lab: Lab) -> Iterator[NewStack]:
         stack.remove()
 
 
-@pytest.fixture(scope="session")
-def deployments(lab: Lab, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Deployed]]]:
-    """The shared registries that tests of this run ask for, made side by side."""
-    makers = {"deployed": _deploy_ready, "blank": _deploy_blank}
-    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    with ThreadPoolExecutor(len(makers)) as pool:
-        yield {name: pool.submit(make, lab) for name, make in makers.items() if name in asked}
+@dataclass
+class Shared:
+    """What tests of this process share: each is begun when it is first asked for, side by side with the others."""
+
+    lab: Lab
+    pool: Executor
+
+    @cached_property
+    def deployed(self) -> Future[Deployed]:
+        """See the fixture of that name; so the others."""
+        return self.pool.submit(_deploy_ready, self.lab)
+
+    @cached_property
+    def blank(self) -> Future[Deployed]:
+        return self.pool.submit(_deploy_blank, self.lab)
+
+    @cached_property
+    def client_host(self) -> Future[LabHost]:
+        return self.pool.submit(LabHost.start, "client", image="client", lab=self.lab)
 
 
 @pytest.fixture(scope="session")
-def deployed(deployments: dict[str, Future[Deployed]]) -> Deployed:
+def shared(lab: Lab) -> Iterator[Shared]:
+    """See `Shared`. What was begun is there before the lab goes."""
+    with ThreadPoolExecutor() as pool:
+        yield Shared(lab, pool)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ahead(request: pytest.FixtureRequest) -> None:
+    """Begins what tests of this run will ask for, while others run."""
+    wanted = {"deployed", "blank", "client_host"}
+    wanted &= {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    if hasattr(request.config, "workerinput"):
+        # A process that shares the tests with others knows the tests of all; those of `blank` go to one.
+        wanted.discard("blank")
+    for name in wanted:
+        getattr(request.getfixturevalue("shared"), name)
+
+
+@pytest.fixture(scope="session")
+def deployed(shared: Shared) -> Deployed:
     """A registry that all tests share: they leave it, and its settings, as they found it."""
-    return deployments["deployed"].result()
+    return shared.deployed.result()
 
 
 @pytest.fixture(scope="session")
-def blank(deployments: dict[str, Future[Deployed]]) -> Deployed:
-    """A second registry to share, on a host that had no Docker before `up`."""
-    return deployments["blank"].result()
+def blank(shared: Shared) -> Deployed:
+    """A second registry to share, on a host of OTHER_SUITE that had no Docker before `up`, as a user with sudo."""
+    return shared.blank.result()
 
 
 @pytest.fixture(scope="session")
-def client_host(lab: Lab) -> LabHost:
+def client_host(shared: Shared) -> LabHost:
     """A host that has docker, podman, skopeo and curl, and isn't managed by any stack."""
-    return LabHost.start("client", image="client", lab=lab)
+    return shared.client_host.result()
 
 
 @pytest.fixture(scope="session")
@@ -115,15 +149,26 @@ def _deploy_ready(lab: Lab) -> Deployed:
 
 
 def _deploy_blank(lab: Lab) -> Deployed:
-    host = LabHost.start("blank", image="blank", aliases=[BLANK_FQDN], lab=lab)
+    host = LabHost.start("blank", image="blank", aliases=[BLANK_FQDN], lab=lab, suite=OTHER_SUITE)
     assert host.run(["sh", "-c", "command -v docker"], check=False).returncode != 0
-    return deploy(host, _stack(lab, "blank", host), BLANK_FQDN, {"ui": {"title": BLANK_TITLE}})
+    login = {"user": "deploy", "sudo": True}
+    return deploy(host, _stack(lab, "blank", host), BLANK_FQDN, {"host": login, "ui": {"title": BLANK_TITLE}})
+
+
+def _names() -> list[str]:
+    return [f"{default_name()}-e2e{number}" for number in range(1, RUNS_AT_ONCE + 1)]
+
+
+def _clear_what_is_left(mine: str) -> None:
+    """Remove what killed runs left of other labs: they may have been more than now are."""
+    for name in set(_names()) & set(names_of_checkout()) - {mine}:
+        with suppress(LabError), locked(f"command-{name}", wait=False):
+            _clear(name)
 
 
 def _claim(held: ExitStack) -> str:
     """The first name of a lab that no other test run of this checkout uses now."""
-    for number in range(1, RUNS_AT_ONCE + 1):
-        name = f"{default_name()}-e2e{number}"
+    for name in _names():
         try:
             held.enter_context(locked(f"command-{name}", wait=False))
         except LabError:
@@ -133,8 +178,10 @@ def _claim(held: ExitStack) -> str:
 
 
 def _clear(name: str) -> None:
-    for settings in run_dir("stacks").glob(f"{name}-*.yaml"):
-        LabStack(settings.stem).remove()
+    state = run_dir("state") / ".pulumi"
+    left = [*run_dir("stacks").glob(f"{name}-*.yaml"), *state.glob(f"stacks/*/{name}-*.json")]
+    for stack in {path.stem for path in left}:
+        LabStack(stack).remove()
     found = Lab.find(name)
     if found is not None:
         found.remove()

@@ -21,6 +21,8 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 SIGNATURE = "application/vnd.example.signature.v1+json"
+DOCKER_IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
+ACCEPTED = f"{MANIFEST}, {INDEX}, {DOCKER_IMAGE}"
 
 HELD_SECONDS = 120
 """How long a client tries again before it gives up: much longer than any clean-up of a test."""
@@ -42,7 +44,10 @@ class Api:
 
     registry: Deployed
     pauses: list[float] = field(default_factory=list)
-    """Seconds from the first refusal of a write to its success, for each write that was held off."""
+    """Seconds from the first refusal of a write to its success, for each write that was told to come back."""
+
+    longest: float = 0.0
+    """Seconds that a write took at most, from the request to the answer."""
 
     _connection: http.client.HTTPConnection | None = None
 
@@ -84,6 +89,7 @@ class Api:
             assert int(found["Retry-After"]) > 0
             held = held or time.monotonic()
             time.sleep(0.1)
+        self.longest = max(self.longest, time.monotonic() - began)
         if held:
             self.pauses.append(time.monotonic() - held)
         if status not in {http.HTTPStatus.CREATED, http.HTTPStatus.ACCEPTED}:
@@ -139,7 +145,7 @@ class Api:
         return seen
 
     def _pull(self, repository: str, reference: str, seen: set[str]) -> None:
-        content = self._get(f"/v2/{repository}/manifests/{reference}", reference, {"Accept": f"{MANIFEST}, {INDEX}"})
+        content = self._get(f"/v2/{repository}/manifests/{reference}", reference, {"Accept": ACCEPTED})
         seen.add(digest_of(content))
         document = json.loads(content)
         for child in document.get("manifests", []):
@@ -155,6 +161,21 @@ class Api:
             raise RefusedError(f"GET {path}", status, content)
         assert ":" not in reference or digest_of(content) == reference, path
         return content
+
+    def serves(self, repository: str, digest: str) -> bool:
+        """Whether the registry has content by this digest there, as a manifest or as a layer."""
+        answers = {
+            self.request("GET", f"/v2/{repository}/{kind}/{digest}", headers={"Accept": ACCEPTED})[0]
+            for kind in ("manifests", "blobs")
+        }
+        assert answers <= {http.HTTPStatus.OK, http.HTTPStatus.NOT_FOUND}, answers
+        return http.HTTPStatus.OK in answers
+
+    def tags(self, repository: str) -> list[str]:
+        """The tags of a repository."""
+        status, _, content = self.request("GET", f"/v2/{repository}/tags/list")
+        assert status in {http.HTTPStatus.OK, http.HTTPStatus.NOT_FOUND}
+        return list(json.loads(content).get("tags") or [])
 
     def repositories(self) -> list[str]:
         """The names in the catalogue."""
@@ -185,11 +206,8 @@ def forget(registry: Deployed, *repositories: str) -> None:
     """Deletes all images of these repositories, so that a clean-up takes them out of the catalogue."""
     api = Api(registry)
     for repository in repositories:
-        _, _, content = api.request("GET", f"/v2/{repository}/tags/list")
-        for tag in json.loads(content).get("tags") or []:
-            status, headers, _ = api.request(
-                "HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": f"{MANIFEST}, {INDEX}"}
-            )
+        for tag in api.tags(repository):
+            status, headers, _ = api.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": ACCEPTED})
             # Two tags of one digest go together.
             if status == http.HTTPStatus.OK:
                 with suppress(RefusedError):

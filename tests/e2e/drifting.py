@@ -31,8 +31,8 @@ FILES = {
         "chmod 777 /usr/local/bin/registry-status", "/usr/local/bin/registry-status: has mode 777, not 755"
     ),
     "owner of a file": Kind(
-        "chown deploy /etc/docker-registry/host.conf",
-        "/etc/docker-registry/host.conf: belongs to deploy:root, not to root:root",
+        "chown deploy /etc/docker-registry/host.json",
+        "/etc/docker-registry/host.json: belongs to deploy:root, not to root:root",
     ),
     "a link for a file": Kind(
         "mv /var/opt/docker-registry/etc/config.yml /root/ && ln -s /root/config.yml /var/opt/docker-registry/etc/",

@@ -7,8 +7,6 @@ like, what is secret there must not come back, and nothing may change there.
 from __future__ import annotations
 
 import random
-import re
-import socket
 import ssl
 import string
 from collections import Counter
@@ -16,12 +14,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from tests.e2e.raw import RawConnection
 from tests.e2e.role_users import OTHER, OWN, PASSWORD, basic
 from tests.e2e.support import Deployed
 
 SEED = 20260417
 WORKERS = 8
-ANSWER_SECONDS = 10
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
 ODD_METHODS = ("OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get", "G\x00ET", "GET\t", "X" * 300, "-", "_")
@@ -31,6 +29,35 @@ TAILS = ("tags/list", "manifests/secret", "manifests/%73ecret", "blobs/{digest}"
 
 # Answers of nginx to a request that is no HTTP it speaks: the coding of a body, or the version, is not implemented.
 OF_THE_PROTOCOL = {501, 505}
+
+
+def strange_target(chance: random.Random, tail: str, fqdn: str, own: str = OWN, other: str = OTHER) -> str:
+    """A path that some reading of it leads to the other repository."""
+    up, slash = chance.choice(UPS), chance.choice(SLASHES)
+    spelt = "".join(f"%{byte:02x}" if chance.random() < 0.3 else chr(byte) for byte in other.encode())
+    host = chance.choice([fqdn, "registry:5000", "localhost"])
+    place = chance.choice(["healthz", "account", "error", "token", "ui/account", "account/", "ui"])
+    return chance.choice(
+        [
+            f"/v2/{own}{slash}{up}{slash}{up}{slash}{other}/{tail}",
+            f"/v2/{other.replace('/', slash)}/{tail}",
+            f"{slash}v2{slash}{other}{slash}{tail}",
+            f"/v2/{spelt}/{tail}",
+            f"/v2/{own}/manifests/x{slash}{up}{slash}{other}/{tail}",
+            f"https://{host}/v2/{other}/{tail}",
+            f"/v2/{own}/tags/list{chance.choice('?#;&')}/../../../{other}/{tail}",
+            f"/{place}{slash}{up}{slash}v2/{other}/{tail}",
+        ]
+    )
+
+
+def spoilt(chance: random.Random, target: str) -> str:
+    """The same, which may be too long, or have a byte that belongs into no path."""
+    if chance.random() < 0.1:
+        target += "a" * chance.choice([300, 2000, 7000, 9000, 40000])
+    if chance.random() < 0.1:
+        target = target.replace("a", chr(chance.randrange(1, 256)), 1)
+    return target
 
 
 @dataclass
@@ -62,7 +89,8 @@ class Fuzz:
 
     def _work(self, worker: int, number: int) -> Outcome:
         outcome = Outcome()
-        connection = _Connection(self.registry)
+        context = ssl.create_default_context(cafile=str(self.registry.ca))
+        connection = RawConnection(self.registry.host.address, self.registry.fqdn, context)
         for request, known in self._requests(random.Random(SEED + worker), number):  # noqa: S311 - not for secrets
             status, answer = connection.ask(request)
             outcome.statuses[status] += 1
@@ -88,32 +116,8 @@ class Fuzz:
     def _tail(self, chance: random.Random) -> str:
         return chance.choice(TAILS).format(digest=self.digest)
 
-    def _target(self, chance: random.Random) -> str:
-        """A path that some reading of it leads to the other repository."""
-        other, tail = OTHER, self._tail(chance)
-        up, slash = chance.choice(UPS), chance.choice(SLASHES)
-        spelt = "".join(f"%{byte:02x}" if chance.random() < 0.3 else chr(byte) for byte in other.encode())
-        host = chance.choice([self.registry.fqdn, "registry:5000", "localhost"])
-        place = chance.choice(["healthz", "account", "error", "token", "ui/account", "account/", "ui"])
-        return chance.choice(
-            [
-                f"/v2/{OWN}{slash}{up}{slash}{up}{slash}{other}/{tail}",
-                f"/v2/{other.replace('/', slash)}/{tail}",
-                f"{slash}v2{slash}{other}{slash}{tail}",
-                f"/v2/{spelt}/{tail}",
-                f"/v2/{OWN}/manifests/x{slash}{up}{slash}{other}/{tail}",
-                f"https://{host}/v2/{other}/{tail}",
-                f"/v2/{OWN}/tags/list{chance.choice('?#;&')}/../../../{other}/{tail}",
-                f"/{place}{slash}{up}{slash}v2/{other}/{tail}",
-            ]
-        )
-
     def _path(self, chance: random.Random, head: str) -> bytes:
-        target = self._target(chance)
-        if chance.random() < 0.1:
-            target += "a" * chance.choice([300, 2000, 7000, 9000, 40000])
-        if chance.random() < 0.1:
-            target = target.replace("a", chr(chance.randrange(1, 256)), 1)
+        target = spoilt(chance, strange_target(chance, self._tail(chance), self.registry.fqdn))
         return f"{chance.choice(METHODS)} {target} HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n".encode(
             "latin-1", "replace"
         )
@@ -198,78 +202,3 @@ class Fuzz:
         own = chance.choice(["", f"from={OWN}&", f"from={OWN};"])
         query = f"{own}mount={self.digest}&{name}={value}"
         return f"POST /v2/{OWN}/blobs/uploads/?{query} HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n".encode("latin-1")
-
-
-class _Connection:
-    """A connection that is made anew as soon as an answer ends it, or leaves its end in doubt."""
-
-    def __init__(self, registry: Deployed) -> None:
-        self._registry = registry
-        self._context = ssl.create_default_context(cafile=str(registry.ca))
-        self._socket: ssl.SSLSocket | None = None
-        self._session: ssl.SSLSession | None = None
-
-    def ask(self, request: bytes) -> tuple[int, bytes]:
-        """The status, and all that came with it; 0 where the connection was closed without an answer."""
-        try:
-            if self._socket is None:
-                self._connect()
-            assert self._socket is not None
-            self._socket.sendall(request)
-            answer, whole = self._read(self._socket, bodiless=request.startswith(b"HEAD "))
-        except (OSError, ValueError):
-            answer, whole = b"", False
-        # What follows a strange request may be the answer to its second half: all of it is read.
-        if not whole or not _is_plain(request):
-            answer += self._rest()
-        found = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
-        return int(found[1]) if found else 0, answer
-
-    def close(self) -> None:
-        """Ends it."""
-        if self._socket is not None:
-            self._session = self._socket.session
-            self._socket.close()
-            self._socket = None
-
-    def _connect(self) -> None:
-        dialled = socket.create_connection((self._registry.host.address, 443), timeout=ANSWER_SECONDS)
-        self._socket = self._context.wrap_socket(dialled, server_hostname=self._registry.fqdn, session=self._session)
-
-    def _read(self, tls: ssl.SSLSocket, *, bodiless: bool) -> tuple[bytes, bool]:
-        """An answer, and whether its end is known and another may follow."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            piece = tls.recv(65536)
-            if not piece:
-                return data, False
-            data += piece
-        head, _, body = data.partition(b"\r\n\r\n")
-        size = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-        if re.search(rb"(?i)\r\nconnection: close", head) or (size is None and not bodiless):
-            return data, False
-        wanted = 0 if bodiless or size is None else int(size[1])
-        while len(body) < wanted:
-            piece = tls.recv(65536)
-            if not piece:
-                return head + b"\r\n\r\n" + body, False
-            body += piece
-        return head + b"\r\n\r\n" + body, len(body) == wanted
-
-    def _rest(self) -> bytes:
-        """What else comes in a moment; the connection ends with it."""
-        data = b""
-        if self._socket is not None:
-            try:
-                self._socket.settimeout(0.02)
-                while piece := self._socket.recv(65536):
-                    data += piece
-            except (OSError, ValueError):
-                pass
-        self.close()
-        return data
-
-
-def _is_plain(request: bytes) -> bool:
-    """Whether nothing of the request can be taken for a second one."""
-    return request.count(b"HTTP/1.1") == 1 and request.endswith(b"\r\n\r\n") and b"ransfer-Encoding" not in request

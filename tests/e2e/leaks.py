@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,8 +51,15 @@ class Needles:
         """The files below `folder`, written `since` then, that have a secret; its subfolders `but` are left out."""
         skipped = {folder / name for name in but}
         files = [path for path in folder.rglob("*") if path.is_file() and not skipped.intersection(path.parents)]
-        hits = {str(path): self.found_in(path.read_bytes()) for path in files if path.stat().st_mtime >= since}
+        hits = {str(path): self._found_in_file(path, since) for path in files}
         return {path: names for path, names in hits.items() if names}
+
+    def _found_in_file(self, path: Path, since: float) -> list[str]:
+        # Another test process may remove what is its own.
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime >= since:
+                return self.found_in(path.read_bytes())
+        return []
 
     def found_in_files(self, host: LabHost, paths: Iterable[str]) -> list[str]:
         """Those of the files `paths` of `host` that have a secret."""

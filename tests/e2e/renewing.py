@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from tests.e2e.acme_registry import AcmeRegistry, from_server, served, within
+from tests.e2e.support import OTHER_SUITE
 from tests.e2e.traffic import Asking
 from tests.lab.acme_settings import Settings
 from tests.lab.host import LabHost
@@ -92,7 +93,7 @@ class Renewal:
 def live_through_a_renewal(lab: Lab) -> Renewal:
     """All of it, on a host and with an ACME server that are only for this."""
     server = Pebble.start(lab, Settings(validity_seconds=LIFE_SECONDS, renewal_info=False), "pebble-renewing")
-    registry = AcmeRegistry(lab, "renewing", server)
+    registry = AcmeRegistry(lab, "renewing", server, OTHER_SUITE)
     host = registry.deployed.host
     registry.become(from_server(server, renewal={"schedule": WEEKLY, "randomDelay": "0s"}))
     # On a slow machine the certificate has grown old meanwhile: then this brings a fresh one.
@@ -133,7 +134,10 @@ def _property(host: LabHost, name: str) -> str:
 
 
 def _workers(host: LabHost) -> frozenset[str]:
-    return frozenset(line.split()[0] for line in _processes(host).splitlines() if "worker process" in line)
+    """Those that serve: children of the container's first process. The others compare passwords."""
+    first = host.run(["docker", "inspect", "--format", "{{.State.Pid}}", "nginx"]).stdout.strip()
+    found = host.run(["docker", "top", "nginx", "-eo", "pid,ppid,args"]).stdout.splitlines()
+    return frozenset(line.split()[0] for line in found if "worker process" in line and line.split()[1] == first)
 
 
 def _processes(host: LabHost) -> str:

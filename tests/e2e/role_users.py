@@ -44,9 +44,6 @@ MATRIX = {
 }
 """Account → repository → what it may do there. To list tags is to pull."""
 
-CATALOG = frozenset({USER, "pusher", "puller"})
-"""Who may see all."""
-
 
 def settings(registry: Deployed, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """The registry's settings with all accounts, and further changes."""

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import secrets
 import socket
 import ssl
@@ -15,6 +16,7 @@ from typing import Any
 from tests.e2e.traces import Traces, traces
 from tests.lab.clients import Client
 from tests.lab.host import LabHost
+from tests.lab.images import SUITES
 from tests.lab.paths import write_private
 from tests.lab.stack import LabStack, default_config
 
@@ -23,6 +25,9 @@ USER = "alice"
 
 CONTAINERS = ("nginx", "registry", "registry-ui")
 """What runs on a host."""
+
+OTHER_SUITE = os.environ.get("LAB_SUITE") or SUITES[0]
+"""The release of the hosts on which the same is tried once more: the older one, or another where it can be had."""
 
 HTTP_SECONDS = 30
 HEALTHY_SECONDS = 60
@@ -51,6 +56,8 @@ class Deployed:
     """What it was made with, for `stack.configure`."""
     before: Traces = field(repr=False)
     """What was on the host before the first `up`."""
+    logins: int = 0
+    """How often the first `up` logged in at the host."""
 
     def get(self, path: str, *, scheme: str = "https", password: str | None = None, user: str = USER) -> Answer:
         """GET `path` from the proxy, verifying its certificate; as `user` where a `password` is given."""
@@ -99,12 +106,22 @@ class Deployed:
 def deploy(host: LabHost, stack: LabStack, fqdn: str, settings: Mapping[str, Any] | None = None) -> Deployed:
     """`up` with the least configuration and `settings` on top, and what is needed to use the registry."""
     password = secrets.token_hex(16)
-    config = default_config(host, fqdn, password) | dict(settings or {})
+    least = default_config(host, fqdn, password)
+    config = least | dict(settings or {})
+    config["host"] = least["host"] | config["host"]
     before = traces(host)
     stack.configure(config)
+    logins = _logins(host)
     stack.up()
-    ca = write_private(host.folder / "registry-ca.pem", stack.outputs()["certificateAuthority"])
-    return Deployed(host, stack, fqdn, password, ca, config, before)
+    logins = _logins(host) - logins
+    # Empty where the certificate is of an authority of its own: then the caller knows whom to trust.
+    ca = write_private(host.folder / "registry-ca.pem", stack.outputs().get("certificateAuthority", ""))
+    return Deployed(host, stack, fqdn, password, ca, config, before, logins)
+
+
+def _logins(host: LabHost) -> int:
+    """How often somebody has logged in at the host by SSH since it booted."""
+    return int(host.run("journalctl --sync; journalctl -q -o cat | grep -c '^Accepted publickey ' || true").stdout)
 
 
 def runs(host: LabHost) -> dict[str, tuple[str, str]]:

@@ -45,7 +45,8 @@ def test_changed_accounts_work_at_once_without_a_restart(accounts: Deployed, sch
 
     content = accounts.host.get_file(ACCOUNTS)
     entries = dict(line.split(":", 1) for line in content.splitlines())
-    assert list(entries) == [USER, BOB]
+    # And one that nobody has: no name of an account has a space.
+    assert list(entries) == [USER, BOB, "noone 01"]
     assert all(entry.startswith(PREFIXES[scheme]) for entry in entries.values())
 
     copy = tmp_path / "registry.htpasswd"

@@ -14,19 +14,26 @@ d 0700 0:0   /var/opt/docker-registry/data
 d 0700 0:0   /var/opt/docker-registry/etc
 f 0600 0:0   /var/opt/docker-registry/etc/config.yml
 f 0600 0:0   /var/opt/docker-registry/etc/http.secret
+f 0600 0:0   /var/opt/docker-registry/etc/reader.yml
+f 0700 0:0   /var/opt/docker-registry/etc/registry-await
+f 0700 0:0   /var/opt/docker-registry/etc/registry-healthy
+f 0700 0:0   /var/opt/docker-registry/etc/registry-log
+f 0700 0:0   /var/opt/docker-registry/etc/registry-publish
 f 0700 0:0   /var/opt/docker-registry/etc/registry-start
+f 0700 0:0   /var/opt/docker-registry/etc/registry-writer
+f 0700 0:0   /var/opt/docker-registry/etc/registry-writers
 d 0700 0:0   /var/opt/docker-registry/logs
 d 0700 0:0   /var/opt/docker-registry-ui
 d 0700 0:0   /var/opt/docker-registry-ui/logs
 d 0750 0:0   /var/opt/letsencrypt
-d 0750 101:0 /var/opt/certbot
-d 0750 101:0 /var/opt/certbot/logs
-d 0750 101:0 /var/opt/certbot/nginx
-d 0750 101:0 /var/opt/certbot/nginx/etc
-d 0750 101:0 /var/opt/certbot/nginx/etc/conf.d
-d 0750 101:0 /var/opt/certbot/webroot
-d 0750 101:0 /var/opt/certbot/webroot/.well-known
-d 0750 101:0 /var/opt/certbot/webroot/.well-known/acme-challenge
+d 0700 0:0   /var/opt/certbot
+d 0700 0:0   /var/opt/certbot/logs
+d 0700 0:0   /var/opt/certbot/nginx
+d 0700 0:0   /var/opt/certbot/nginx/etc
+d 0700 0:0   /var/opt/certbot/nginx/etc/conf.d
+d 0750 0:3 /var/opt/certbot/webroot
+d 0750 0:3 /var/opt/certbot/webroot/.well-known
+d 0750 0:3 /var/opt/certbot/webroot/.well-known/acme-challenge
 d 0700 0:0   /var/opt/nginx
 d 0700 0:0   /var/opt/nginx/etc
 d 0700 0:0   /var/opt/nginx/etc/auth
@@ -34,10 +41,15 @@ f 0600 0:0   /var/opt/nginx/etc/auth/registry.htpasswd
 d 0700 0:0   /var/opt/nginx/etc/conf.d
 f 0600 0:0   /var/opt/nginx/etc/conf.d/access.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/accounts.conf
+f 0600 0:0   /var/opt/nginx/etc/conf.d/catalogue.js
+f 0600 0:0   /var/opt/nginx/etc/conf.d/gate.js
+f 0600 0:0   /var/opt/nginx/etc/conf.d/immutable.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/log.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/registry.conf
 d 0700 0:0   /var/opt/nginx/etc/start
+f 0600 0:0   /var/opt/nginx/etc/start/main.conf
 f 0700 0:0   /var/opt/nginx/etc/start/nginx-start
+f 0600 0:0   /var/opt/nginx/etc/start/passwords.conf
 d 0700 0:0   /var/opt/nginx/etc/tls
 d 0700 0:0   /var/opt/nginx/etc/tls/self-signed
 f 0600 0:0   /var/opt/nginx/etc/tls/self-signed/ca.key
@@ -76,12 +88,14 @@ def test_others_read_nothing_but_the_tools(deployed: Deployed) -> None:
 
 
 def test_nobody_but_root_writes_the_tools(deployed: Deployed) -> None:
-    """The tools, which root runs, are root's."""
+    """The tools, which root runs, are root's; the modules of one of them are not run by themselves."""
     entries = audit(deployed.host, [TOOLS.rstrip("/")])
     assert {(entry.kind, entry.mode, entry.uid, entry.gid) for entry in entries} == {
         ("d", 0o755, 0, 0),
         ("f", 0o755, 0, 0),
+        ("f", 0o644, 0, 0),
     }
+    assert all(entry.path.endswith(".py") == (entry.mode == 0o644) for entry in entries if entry.kind == "f")
 
 
 def _is_runtime(entry: Entry) -> bool:

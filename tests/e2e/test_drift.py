@@ -90,9 +90,9 @@ def test_nothing_else_is_named(life: Life, when: str) -> None:
     lines = [line for line in said.splitlines() if not line.startswith((" ", "---", "note: ", "reg"))]
     named = {kind.named for kind in (FILES | CONTAINERS).values()}
     also = {f"{TLS}/current/privkey.pem: is missing"}
-    assert {line for line in lines if ": " in line and not line.endswith("--repair the next pulumi up mends it.")} <= (
-        named | also
-    )
+    assert {
+        line for line in lines if ": " in line and not line.endswith("make repair lets the next pulumi up mend it.")
+    } <= (named | also)
 
 
 def test_changed_lines_are_shown(life: Life) -> None:
@@ -107,10 +107,10 @@ def test_the_preview_shows_what_up_will_mend(life: Life) -> None:
     """With the reason, and only what drifted."""
     shown = life.said["files, preview"].stdout
     assert "not as declared" in shown
-    assert "nginx-site" in shown
-    # A directory of the volumes has drifted, and none of the registry's.
-    assert "::volumes-prepare]" in shown
-    assert "::registry-directories]" not in shown
+    for drifted in ("nginx-files-configuration", "registry-files", "volumes-prepare"):
+        assert f"::{drifted}]" in shown
+    for declared in ("logs-rotation", "network-guard"):
+        assert f"::{declared}]" not in shown
 
 
 @pytest.mark.parametrize("when", ["files", "containers"])

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import INDEX, MANIFEST, Api
+from tests.e2e.doors import head, raw, status_of
 from tests.e2e.raw_http import Said, request
 from tests.e2e.support import USER, Deployed, deploy, wait_until_healthy
 from tests.e2e.test_logs import ACCESS
@@ -23,6 +24,16 @@ FQDN = "fast.example.net"
 STORE = "/var/opt/docker-registry/data/docker/registry/v2"
 IMAGES = ("registry:2.8.3", "registry:3.1.2")
 SIZE = 100_000
+
+
+_ASK = """
+import base64, socket, sys
+with socket.socket(socket.AF_UNIX) as reader:
+    reader.connect("/run/docker-registry/sockets/reader.socket")
+    reader.sendall(sys.stdin.buffer.read())
+    with reader.makefile("rb") as said:
+        print(base64.b64encode(said.read()).decode())
+"""
 
 
 @dataclass(frozen=True)
@@ -49,12 +60,9 @@ class Pushed:
         return Said.of(raw, method)
 
     def direct(self, method: str, path: str, headers: dict[str, str] | None = None) -> Said:
-        """What the registry says, asked from its host without the proxy."""
-        host = self.registry.host
-        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        address = host.run(["docker", "inspect", "--format", form, "registry"]).stdout.strip()
-        ask = f"exec 3<>/dev/tcp/{address}/5000 && cat >&3 && base64 <&3"
-        done = host.run(["bash", "-c", ask], stdin=request(FQDN, method, path, headers or {}).decode())
+        """What the registry's reader says, asked from its host without the proxy."""
+        asked = request(FQDN, method, path, headers or {}).decode()
+        done = self.registry.host.run(["python3", "-c", _ASK], stdin=asked)
         return Said.of(base64.b64decode(done.stdout), method)
 
     def log(self) -> list[dict[str, object]]:
@@ -165,6 +173,22 @@ def test_the_registry_is_not_asked(pushed: Pushed) -> None:
     for entry, (path, _) in zip(entries, asked, strict=True):
         named = (entry["user"], entry["path"], entry["repository"], entry["reference"])
         assert named == (USER, path, "team/app", path.rpartition("/")[2])
+
+
+INSIDE = ("account", "asked", "blob", "gate", "gate-of-questions", "manifest", "upload", "whole")
+"""Where the proxy goes on with a request, once it knows whose it is."""
+
+
+@pytest.mark.parametrize(
+    "path", [*(f"/{name}" for name in INSIDE), "/v2/../blob", "/%62lob?x", "/blob#/../v2/_catalog"]
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_nobody_gets_in_by_the_name_of_a_place_inside(pushed: Pushed, method: str, path: str) -> None:
+    """Without a password, and past the rights: the registry does not hear of it."""
+    before = len(pushed.log())
+    answer = raw(pushed.registry, head(method, path, FQDN, "Connection: close"))
+    assert status_of(answer) == 404
+    assert [entry["upstream_status"] for entry in pushed.log()[before:]] == [""]
 
 
 def test_a_repository_has_its_own_blobs_alone(pushed: Pushed) -> None:

@@ -1,171 +1,307 @@
-"""While the clean-up runs, writes are refused in a way that clients repeat, and what is under way may end."""
+"""While somebody has closed the barrier nobody writes; pushes wait, reads go on, and none of them fails."""
 
 import base64
-import http.client
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
 
 import pytest
 
-from tests.e2e.clean_up import HOLD, UNIT, arriving, clean_up, held, journal, stored, within
-from tests.e2e.content import MANIFEST, Api, forget
-from tests.e2e.support import USER, Deployed
+from tests.e2e.clean_up import within
+from tests.e2e.closing import (
+    IMAGES,
+    STEPS,
+    WRITERS,
+    close,
+    closed,
+    generation,
+    push,
+    wait_for_writer,
+    with_image,
+    writers,
+    written,
+)
+from tests.e2e.conftest import NewHost, NewStack
+from tests.e2e.content import MANIFEST, Api, digest_of
+from tests.e2e.support import Deployed, deploy
 from tests.e2e.traffic import SlowPush
 
 pytestmark = pytest.mark.e2e
 
+FQDN = "hold.example.net"
 DRAIN_SECONDS = 4
-WRITES = ("POST", "PUT", "PATCH", "DELETE")
+COME_BACK_SECONDS = 20
+LARGE = 200_000_000
+AT_ONCE = 12
+
+
+@pytest.fixture(scope="module")
+def made(new_host: NewHost, new_stack: NewStack) -> Deployed:
+    """A registry of these tests' own, for which a writer has little time to end."""
+    host = new_host("hold", aliases=[FQDN])
+    return deploy(host, new_stack("hold", host), FQDN, {"gc": {"drainSeconds": DRAIN_SECONDS, "enabled": False}})
+
+
+@pytest.fixture(scope="module", params=IMAGES)
+def registry(made: Deployed, request: pytest.FixtureRequest) -> Deployed:
+    """Of each generation of Distribution."""
+    return with_image(made, request.param)
 
 
 @pytest.fixture
-def garbage(deployed: Deployed) -> Iterator[str]:
-    """The digest of an image that a clean-up would remove, beside one that it would not."""
-    api = Api(deployed)
-    api.image("hold/kept", "1.0", os.urandom(3_000_000))
-    digest: str = api.image("hold/gone", "1.0", os.urandom(100))["digest"]
-    api.delete("hold/gone", digest)
-    yield digest
-    api.pull("hold/kept", "1.0")
-    forget(deployed, "hold/kept")
-    assert clean_up(deployed.host, "--force").code == 0
+def api(registry: Deployed) -> Iterator[Api]:
+    """A client that is refused nothing: whatever waited."""
+    wait_for_writer(registry.host)
+    client = Api(registry)
+    yield client
+    client.close()
+    assert client.pauses == []
 
 
-@contextmanager
-def _short_drain(registry: Deployed) -> Iterator[None]:
-    """Pushes under way get only some seconds."""
-    file = "/etc/docker-registry/gc.conf"
-    registry.host.run(f"sed -i.kept s/^drain_seconds=.*/drain_seconds={DRAIN_SECONDS}/ {file}")
-    try:
-        yield
-    finally:
-        registry.host.run(f"mv {file}.kept {file}")
+@pytest.fixture
+def at_once() -> Iterator[Callable[..., "Future[Any]"]]:
+    """Runs something in the background."""
+    with ThreadPoolExecutor(AT_ONCE + 4) as pool:
+        yield pool.submit
 
 
-def _begin(registry: Deployed) -> None:
-    """A run begins and has got as far as the hold."""
-    registry.host.run(["systemctl", "start", "--no-block", UNIT])
-    assert within(30, lambda: held(registry.host))
+def test_pushes_wait_and_reads_do_not(registry: Deployed, api: Api, at_once: Callable[..., "Future[Any]"]) -> None:
+    """Large and small ones, deletions, and the question whether a layer is there: all are answered in the end."""
+    layer = os.urandom(100_000)
+    image = api.image("hold/kept", "1.0", layer)
+    gone = api.image("hold/gone", "1.0", os.urandom(100))["digest"]
+    with closed(registry.host):
+        waiting = [at_once(push, registry, f"hold/new-{number}") for number in range(4)]
+        waiting.append(at_once(push, registry, "hold/large", os.urandom(LARGE)))
+        waiting.append(at_once(Api(registry).delete, "hold/gone", gone))
+        waiting.append(at_once(Api(registry).request, "HEAD", f"/v2/hold/kept/blobs/{digest_of(layer)}"))
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            began = time.monotonic()
+            assert image["digest"] in api.pull("hold/kept", "1.0")
+            assert time.monotonic() - began < 2
+        assert not any(one.done() for one in waiting)
+    for pushing in waiting:
+        pushing.result(timeout=120)
+    assert waiting[-1].result()[0] == HTTPStatus.OK
+    assert api.request("GET", f"/v2/hold/gone/manifests/{gone}")[0] == HTTPStatus.NOT_FOUND
 
 
-def _state(registry: Deployed) -> str:
-    return registry.host.run(["systemctl", "show", "--value", "--property=ActiveState", UNIT]).stdout.strip()
-
-
-def _end(registry: Deployed) -> str:
-    """Waits for the end; systemd's word for it."""
-    assert within(120, lambda: _state(registry) in {"inactive", "failed"})
-    return registry.host.run(["systemctl", "show", "--value", "--property=Result", UNIT]).stdout.strip()
-
-
-def test_a_write_is_refused_after_the_password_and_a_read_is_not(deployed: Deployed) -> None:
-    """In the registry's own words, with the time after which to try again; a stranger learns nothing."""
-    deployed.host.run(f"echo a test >{HOLD}")
-    try:
-        api = Api(deployed)
-        for method in WRITES:
-            path = "/v2/hold/x/blobs/uploads/" + ("" if method == "POST" else "0b1c")
-            status, headers, body = api.request(method, path)
-            assert status == http.client.SERVICE_UNAVAILABLE, method
-            assert json.loads(body)["errors"][0]["code"] == "UNAVAILABLE"
-            assert headers["Content-Type"] == "application/json"
-            assert headers["Docker-Distribution-Api-Version"] == "registry/2.0"
-            assert int(headers["Retry-After"]) > 0
-            status, headers, body = api.request(method, path, headers={"Authorization": ""})
-            assert status == http.client.UNAUTHORIZED, method
+def test_whoever_may_not_write_does_not_wait(registry: Deployed, api: Api) -> None:
+    """And learns nothing."""
+    with closed(registry.host):
+        for method, path in (("POST", "/v2/hold/x/blobs/uploads/"), ("PUT", "/v2/hold/x/manifests/1")):
+            status, headers, _ = api.request(method, path, headers={"Authorization": ""})
+            assert status == HTTPStatus.UNAUTHORIZED
             assert "WWW-Authenticate" in headers
-            assert b"UNAVAILABLE" not in body
-        # What is neither a read nor one of these never reaches the registry.
-        assert api.request("BREW", "/v2/hold/x/blobs/uploads/")[0] == http.client.METHOD_NOT_ALLOWED
-        for method in ("GET", "HEAD"):
-            assert api.request(method, "/v2/")[0] == http.client.OK
-        assert api.request("GET", "/held")[0] == http.client.NOT_FOUND
-    finally:
-        deployed.host.run(["rm", HOLD])
-    api.image("hold/x", "1.0", os.urandom(100))
-    forget(deployed, "hold/x")
+        for path in ("/gate", "/gate-of-questions", "/whole", "/upload", "/asked"):
+            assert api.request("GET", path)[0] == HTTPStatus.NOT_FOUND
 
 
-def test_an_upload_under_way_is_waited_for(deployed: Deployed, garbage: str) -> None:
-    """New writes are refused, reads go on, and nothing is removed before it has ended."""
-    push = SlowPush(deployed, "hold/slow", 1_000_000)
-    assert within(30, lambda: arriving(deployed.host, "hold/slow"))
-    _begin(deployed)
-    api = Api(deployed)
-    for _ in range(6):
-        refused = api.request("POST", "/v2/hold/x/blobs/uploads/")[0]
-        assert refused == http.client.SERVICE_UNAVAILABLE, journal(deployed.host)
-        api.pull("hold/kept", "1.0")
-        time.sleep(0.5)
-    assert push.under_way
-    assert (_state(deployed), stored(deployed.host, garbage)) == ("activating", True)
-    assert push.finish() == http.client.CREATED
-    assert _end(deployed) == "success", journal(deployed.host)
-    assert not stored(deployed.host, garbage)
-    assert not held(deployed.host)
-
-
-def test_an_upload_that_takes_too_long_harms_nothing(deployed: Deployed, garbage: str) -> None:
-    """The run goes on without it; the upload succeeds all the same or is refused, and can be repeated."""
-    push = SlowPush(deployed, "hold/slow", 1_000_000)
-    assert within(30, lambda: arriving(deployed.host, "hold/slow"))
-    with _short_drain(deployed):
-        run = clean_up(deployed.host)
-    assert run.code == 0
-    assert "uploads were still under way" in run.said
-    assert not stored(deployed.host, garbage)
-    assert push.under_way
-    assert push.finish() in {http.client.CREATED, http.client.NOT_FOUND}
-    Api(deployed).image("hold/slow", "1.0", os.urandom(100))
-    forget(deployed, "hold/slow")
-
-
-def test_a_manifest_that_takes_too_long_ends_the_run(deployed: Deployed, garbage: str) -> None:
-    """Its layers were there when it began, so none may go: nothing is removed, and the next run tries again."""
-    api = Api(deployed)
-    api.request("GET", "/v2/")
-    connection = api._connection
-    assert connection is not None
-    connection.putrequest("PUT", "/v2/hold/kept/manifests/2.0")
-    for name, value in {"Content-Type": MANIFEST, "Content-Length": "1000", "Authorization": _basic(deployed)}.items():
-        connection.putheader(name, value)
-    connection.endheaders(b'{"schemaVersion": 2')
-    with _short_drain(deployed):
-        run = clean_up(deployed.host)
-    assert run.code == 4
-    assert "a manifest was still being pushed" in run.said
-    assert stored(deployed.host, garbage)
-    assert not held(deployed.host)
+def test_who_waits_too_long_is_told_when_to_try_again(registry: Deployed, api: Api) -> None:
+    """In the registry's own words; whether a layer is there, the reader knows. Here five minutes are two seconds."""
+    host, layer = registry.host, os.urandom(1000)
+    api.image("hold/long", "1.0", layer)
+    gate, reload = "/var/opt/nginx/etc/conf.d/gate.js", "/usr/local/lib/docker-registry/nginx-reload"
+    host.run(f"sed -i.kept 's/^const LONGEST_WAIT = .*/const LONGEST_WAIT = 2000;/' {gate} && {reload}")
     api.close()
-    assert clean_up(deployed.host).code == 0
-    assert not stored(deployed.host, garbage)
-
-
-def test_a_proxy_that_does_not_hold_writes_off_ends_the_run(deployed: Deployed, garbage: str) -> None:
-    """One that sees another directory than the host's tools write to: writes would go on unseen."""
-    deployed.host.run("mount -t tmpfs tmpfs /run/docker-registry")
     try:
-        run = clean_up(deployed.host)
+        with closed(host):
+            asked = [
+                ("POST", "blobs/uploads/", b""),
+                ("PATCH", "blobs/uploads/0b1c", b"x"),
+                ("PUT", "manifests/2", b"x"),
+            ]
+            for method, path, body in (*asked, ("DELETE", "manifests/1.0", b"")):
+                status, headers, content = api.request(method, f"/v2/hold/long/{path}", body)
+                assert status == HTTPStatus.SERVICE_UNAVAILABLE, (method, path, content)
+                assert json.loads(content)["errors"][0]["code"] == "UNAVAILABLE"
+                assert headers["Content-Type"] == "application/json"
+                assert headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+                assert int(headers["Retry-After"]) > 0
+            assert api.request("HEAD", f"/v2/hold/long/blobs/{digest_of(layer)}")[0] == HTTPStatus.OK
     finally:
-        deployed.host.run(["umount", "/run/docker-registry"])
-    assert run.code == 4
-    assert "the proxy does not see" in run.said
-    assert stored(deployed.host, garbage)
+        host.run(f"mv {gate}.kept {gate} && {reload}")
+        api.close()
 
 
-def test_two_tools_take_turns(deployed: Deployed) -> None:
-    """One that finds no turn in time says so and does nothing."""
-    tool = "/usr/local/lib/docker-registry/with-lock"
-    deployed.host.run(f"{tool} 5 sleep 8 >/dev/null 2>&1 & sleep 1")
-    busy = deployed.host.run([tool, "1", "echo", "my turn"], check=False)
-    assert (busy.returncode, busy.stdout) == (75, "")
-    assert "echo: another tool has been at the registry's storage for 1 s" in busy.stderr
-    turn = deployed.host.run([tool, "20", "echo", "my turn"])
-    assert turn.stdout == "my turn\n"
+def test_what_was_let_through_and_is_slow_finds_nobody(registry: Deployed, api: Api) -> None:
+    """A connection that was made in time, without a request yet, and one that is made when it is too late."""
+    host = registry.host
+    api.image("hold/slow", "1.0", os.urandom(100))
+    lived = generation(host)
+    host.put_file("/root/late.py", _LATE)
+    host.run(["systemd-run", "--quiet", "--collect", "--unit=late", "python3", "-IB", "/root/late.py", lived])
+    assert within(10, lambda: host.run(["test", "-e", "/run/late.connected"], check=False).returncode == 0)
+    with closed(host):
+        host.run(["touch", "/run/late.go"])
+        assert within(20, lambda: host.run(["test", "-e", "/run/late.json"], check=False).returncode == 0)
+        early, late = json.loads(host.get_file("/run/late.json"))
+        assert "201" not in early and "202" not in early
+        assert late in {"FileNotFoundError", "ConnectionRefusedError"}
+    host.run("rm /run/late.*")
 
 
-def _basic(registry: Deployed) -> str:
-    return "Basic " + base64.b64encode(f"{USER}:{registry.password}".encode()).decode()
+_LATE = f"""
+import json, pathlib, socket, sys, time
+path = "{WRITERS}/" + sys.argv[1] + "/socket"
+early = socket.socket(socket.AF_UNIX)
+early.connect(path)
+early.settimeout(10)
+pathlib.Path("/run/late.connected").touch()
+while not pathlib.Path("/run/late.go").exists():
+    time.sleep(0.05)
+try:
+    early.sendall(b"POST /v2/hold/slow/blobs/uploads/ HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    answer = early.recv(4096).decode()
+except OSError as error:
+    answer = type(error).__name__
+try:
+    socket.socket(socket.AF_UNIX).connect(path)
+    late = "connected"
+except OSError as error:
+    late = type(error).__name__
+pathlib.Path("/run/late.json.new").write_text(json.dumps([answer, late]))
+pathlib.Path("/run/late.json.new").rename("/run/late.json")
+"""
+
+
+def test_a_worker_of_the_proxy_that_stalls(registry: Deployed, api: Api, at_once: Callable[..., "Future[Any]"]) -> None:
+    """Wherever it was, and though it goes on while the barrier is closed: nothing is written, and nothing fails."""
+    host = registry.host
+    image = api.image("hold/stalled", "1.0", os.urandom(100))
+    content = api.request("GET", f"/v2/hold/stalled/manifests/{image['digest']}", headers={"Accept": MANIFEST})[2]
+    stop = threading.Event()
+    tags = [
+        at_once(_keep_tagging, registry, f"hold/stalled/manifests/{number}", content, stop) for number in range(AT_ONCE)
+    ]
+    workers = "pgrep -f '^nginx: worker process'"
+    try:
+        for _ in range(3):
+            time.sleep(1)
+            host.run(f"kill -STOP $({workers})")
+            closer = close(host)
+            try:
+                closer.wait_for("closed")
+                before = written(host)
+                host.run(f"kill -CONT $({workers})")
+                time.sleep(2)
+                assert written(host) == before
+            finally:
+                closer.kill()
+            wait_for_writer(host)
+    finally:
+        host.run(f"kill -CONT $({workers})")
+        stop.set()
+    assert all(done.result(timeout=60) > 0 for done in tags)
+
+
+def _keep_tagging(registry: Deployed, path: str, content: bytes, stop: threading.Event) -> int:
+    client = Api(registry)
+    count = 0
+    while not stop.is_set():
+        status, _, body = client.request("PUT", f"/v2/{path}-{count}", content, {"Content-Type": MANIFEST})
+        assert status == HTTPStatus.CREATED, (status, body)
+        count += 1
+    client.close()
+    return count
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_whoever_is_killed_leaves_nothing_closed(registry: Deployed, api: Api, step: str) -> None:
+    """At each of its steps: writes are back by themselves, and soon."""
+    closer = close(registry.host, stay=step)
+    closer.wait_for(step)
+    time.sleep(0.5)
+    closer.kill()
+    began = time.monotonic()
+    push(registry, f"hold/killed-{step}")
+    assert time.monotonic() - began < COME_BACK_SECONDS
+    status = registry.host.run(["registry-status", "writes"])
+    assert "writes: ok" in status.stdout
+
+
+def test_the_lock_and_not_a_file_keeps_it_closed(registry: Deployed, api: Api, at_once: Callable[..., Any]) -> None:
+    """Whatever somebody removes from where the tools talk to each other."""
+    with closed(registry.host):
+        registry.host.run(f"rm -f /run/docker-registry/turn /run/docker-registry/closed {WRITERS}/current")
+        pushing = at_once(push, registry, "hold/lock")
+        time.sleep(2)
+        assert not pushing.done()
+        assert writers(registry.host) == []
+    pushing.result(timeout=60)
+
+
+def test_two_take_turns(registry: Deployed, api: Api, at_once: Callable[..., Any]) -> None:
+    """One that waits too long does nothing and says for whom; one whose turn comes closes anew."""
+    host = registry.host
+    first = close(host)
+    third = None
+    try:
+        first.wait_for("closed")
+        second = close(host, patience=1, name="second")
+        second.wait_for("BusyError: another tool (a test called closer)")
+        third = close(host, name="third")
+        pushing = at_once(push, registry, "hold/turns")
+        time.sleep(1)
+        assert not pushing.done()
+        # Between the two a writer may get a moment, and the push with it.
+        first.kill()
+        third.wait_for("closed")
+        assert writers(host) == []
+    finally:
+        first.kill()
+        if third:
+            third.kill()
+    pushing.result(timeout=60)
+
+
+def test_an_upload_under_way_is_waited_for(registry: Deployed, api: Api, at_once: Callable[..., Any]) -> None:
+    """As long as the settings say: its end is seen before the barrier is closed."""
+    slow = SlowPush(registry, "hold/upload", 400_000)
+    assert within(10, lambda: slow.under_way)
+    closer = close(registry.host)
+    time.sleep(1.5)
+    assert closer.said.startswith("announced ")
+    assert slow.finish() == HTTPStatus.CREATED
+    closer.wait_for("closed")
+    closer.kill()
+
+
+def test_an_upload_that_takes_too_long_is_cut(registry: Deployed, api: Api) -> None:
+    """The barrier is closed without it, it has written nothing more, and it can be repeated."""
+    slow = SlowPush(registry, "hold/upload", 100_000_000)
+    assert within(10, lambda: slow.under_way)
+    with closed(registry.host) as closer:
+        assert DRAIN_SECONDS <= closer.seconds < DRAIN_SECONDS + 10
+        time.sleep(2)
+    assert slow.finish() != HTTPStatus.CREATED
+    push(registry, "hold/upload")
+
+
+def test_a_manifest_that_drips_keeps_nobody(registry: Deployed, api: Api) -> None:
+    """It has not come in whole, so no writer knows of it."""
+    image = api.image("hold/drip", "1.0", os.urandom(100))
+    content = api.request("GET", f"/v2/hold/drip/manifests/{image['digest']}", headers={"Accept": MANIFEST})[2]
+    drip = Api(registry)
+    drip.request("GET", "/v2/")
+    connection = drip._connection
+    assert connection is not None
+    connection.putrequest("PUT", "/v2/hold/drip/manifests/2.0")
+    token = base64.b64encode(f"alice:{registry.password}".encode()).decode()
+    api_headers = {"Content-Type": MANIFEST, "Content-Length": str(len(content)), "Authorization": f"Basic {token}"}
+    for name, value in api_headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(content[:10])
+    with closed(registry.host) as closer:
+        assert closer.seconds < DRAIN_SECONDS
+    wait_for_writer(registry.host)
+    connection.send(content[10:])
+    answer = connection.getresponse()
+    assert answer.status == HTTPStatus.CREATED, answer.read()
+    drip.close()

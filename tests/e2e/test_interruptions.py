@@ -31,6 +31,7 @@ pytestmark = pytest.mark.e2e
 FQDN = "broken.example.net"
 PASSWORD = "a password for alice"
 SCENARIO_SECONDS = 900
+BRIDGE = "br-0123456789ab"
 NO_CHANGES = "--expect-no-changes"
 
 
@@ -145,6 +146,9 @@ def claimed(new_host: NewHost) -> LabHost:
     """A host on which somebody was before the first `up`."""
     host = new_host("claimed")
     host.run(["docker", "pull", "--quiet", TEST_IMAGE])
+    # As a Docker leaves it that ends while it makes the network.
+    add = f"ip link add {BRIDGE} type bridge && ip address add 100.127.255.1/24 dev {BRIDGE} && ip link set {BRIDGE} up"
+    host.run(add)
     return host
 
 
@@ -181,6 +185,14 @@ def test_foreign_container_of_our_name_stays(claimed: LabHost, claiming: LabStac
     assert _id(claimed, "container", "nginx") == container
     assert _id(claimed, "network", "registry") not in ("", network)
     claimed.run(["docker", "rm", "--force", "nginx"])
+
+
+@pytest.mark.usefixtures("outcomes")
+def test_a_bridge_that_docker_has_forgotten_is_removed(claimed: LabHost, claiming: LabStack) -> None:
+    """It has the network's addresses: with two of them, packets would go to the wrong one."""
+    assert claiming.host is claimed
+    assert claimed.run(["ip", "link", "show", BRIDGE], check=False).returncode != 0
+    assert len(claimed.run(["ip", "-4", "route", "show", "100.127.255.0/24"]).stdout.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("outcomes")

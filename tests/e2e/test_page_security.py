@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.page_errors import listen
 from tests.e2e.role_users import Api, forget
 from tests.e2e.support import USER, Deployed
 from tests.lab.browser import open_page
@@ -70,10 +71,8 @@ class Login:
 def test_browse_delete_and_log_out(deployed: Deployed, image: str) -> None:
     """A user logs in once, sees images, deletes one and logs out: the browser asks anew. No error is logged."""
     url = f"https://{deployed.fqdn}/ui/"
-    errors: list[str] = []
     with open_page("about:blank", deployed.fqdn, deployed.host.address, authority=deployed.ca) as page:
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        errors = listen(page, [image])
         login = Login(page, USER, deployed.password)
 
         page.goto(url, wait_until="load")
@@ -90,7 +89,8 @@ def test_browse_delete_and_log_out(deployed: Deployed, image: str) -> None:
         assert "goes" not in Api(deployed, USER).ask("GET", f"/v2/{image}/tags/list").body
 
         page.goto(f"{url}logout", wait_until="load")
-        assert "logged out" in page.inner_text("body")
+        page.click("button")
+        page.wait_for_function("() => document.body.innerText.includes('logged out')")
         page.goto(url, wait_until="load")
         page.wait_for_function(SHOWN, arg=f"{image}:stays")
         assert login.asked > asked

@@ -23,6 +23,9 @@ FQDN = "proxy.example.net"
 PASSWORD = "a password for alice"
 SITE = "/var/opt/nginx/etc/conf.d/registry.conf"
 ADDED = "/var/opt/nginx/etc/conf.d/added.conf"
+RELOAD = "/usr/local/lib/docker-registry/nginx-reload"
+_CHILDREN = 'for p in $(grep -lx "PPid:.*[^0-9]1" /proc/[0-9]*/status)'
+_WORKERS = _CHILDREN + '; do echo "$p:$(tr -d "\\000" <"${p%status}cmdline")"; done'
 PUSH_BYTES = 8 * 1024 * 1024
 FOUND_SECONDS = 10
 OLD, NEW = issue(FQDN, common_name="old"), issue(FQDN, common_name="new")
@@ -123,6 +126,24 @@ def test_change_reloads_in_place(reload: Reload) -> None:
     assert reload.after.container == reload.before.container
     assert "proxy_read_timeout 900s;" in reload.before.site
     assert "proxy_read_timeout 902s;" in reload.after.site
+
+
+def test_a_reload_is_over_when_it_says_so(registry: Deployed) -> None:
+    """What was taken away is gone then: no worker that read the old files takes another connection."""
+    for _ in range(3):
+        before = _serving(registry)
+        registry.host.run([RELOAD])
+        assert before
+        assert before & _serving(registry) == set()
+
+
+def _serving(registry: Deployed) -> set[str]:
+    """The workers that take connections: nginx names those that only finish what they have otherwise.
+
+    The first process is their parent; who compares passwords has another.
+    """
+    found = registry.host.run(["docker", "exec", "nginx", "sh", "-c", _WORKERS]).stdout
+    return {line.split(":", 1)[0] for line in found.splitlines() if line.endswith(":nginx: worker process")}
 
 
 def test_changes_are_in_effect(registry: Deployed, reload: Reload) -> None:

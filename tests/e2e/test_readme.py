@@ -1,4 +1,4 @@
-"""A new user's first host, as README says it: each block is read from there and run, in the order of a host's life."""
+"""A new user's first host, as README and docs/moving.md say it: each block is run, in the order of a host's life."""
 
 import os
 import re
@@ -117,9 +117,9 @@ def user(
 def test_every_block_is_run_here() -> None:
     """Those that say so, and no other."""
     assert [(one.heading, one.statements[0].partition(" |")[0]) for one in HERE] == [
-        ("Your own host", "pulumi login --local"),
-        ("Your own host", f"docker login {FQDN}"),
-        ("Your own host", "pulumi stack output certificateAuthority"),
+        ("1. Deploy", "pulumi login --local"),
+        ("2. Let clients trust the certificate", "pulumi stack output certificateAuthority"),
+        ("3. Push", f"docker login {FQDN}"),
         ("Moving the data", "pulumi destroy"),
         ("Removing data", "docker volume rm registry-data registry-logs registry-ui-logs"),
     ]
@@ -127,14 +127,18 @@ def test_every_block_is_run_here() -> None:
 
 def test_your_own_host(user: Newcomer) -> None:
     """From nothing to a registry that the client can use."""
-    for statement in block("Your own host", "pulumi login").statements:
+    for statement in block("1. Deploy", "pulumi login").statements:
         stdin = f"{user.password}\n" if "password" in statement else ""
         said = user.types(statement, stdin=stdin)
         if statement.startswith("ssh-keyscan"):
             assert said.strip() == user.host.host_key
         if statement.startswith("cp "):
             _change_what_is_set(user)
-    (trusted,) = block("Your own host", "pulumi stack output").statements
+    # Pulumi has written the file anew by now: what is commented out is where it was.
+    written, example = ((user.clone.folder / f"Pulumi.{name}.yaml").read_text() for name in ("production", "example"))
+    comments = [line for line in example.splitlines() if line.lstrip().startswith("#")]
+    assert [line for line in written.splitlines() if line.lstrip().startswith("#")] == comments
+    (trusted,) = block("2. Let clients trust the certificate", "pulumi stack output").statements
     user.types(trusted)
     _use(user)
 
@@ -151,7 +155,7 @@ def _change_what_is_set(user: Newcomer) -> None:
 
 def _use(user: Newcomer) -> None:
     """The block for any Docker client."""
-    for statement in block("Your own host", "docker login").statements:
+    for statement in block("3. Push", "docker login").statements:
         user.types_on(user.client, statement, stdin=f"{user.password}\n" if "login" in statement else None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.support import CONTAINERS, Deployed, wait_until_healthy
-from tests.lab.clients import TEST_IMAGE, Client
+from tests.lab.clients import Client
 
 pytestmark = pytest.mark.e2e
 
@@ -19,9 +19,8 @@ CAPABILITIES = {
     "registry": set(),
     "registry-ui": {"CHOWN", "DAC_OVERRIDE", "NET_BIND_SERVICE", "SETGID", "SETUID"},
 }
-REGISTRY_PORT = 5000
-SOURCES = ("/var/opt/", "/var/lib/docker/volumes/registry-", "/run/docker-registry")
-"""What of the host is mounted: the stack's own directories, and where the host's tools hold writes off."""
+SOURCES = ("/var/opt/", "/var/lib/docker/volumes/registry-", "/run/docker-registry/sockets")
+"""What of the host is mounted: the stack's own directories, and where registry and proxy meet."""
 
 
 @pytest.fixture(scope="module")
@@ -77,44 +76,6 @@ def test_only_the_proxy_is_published(containers: dict[str, dict[str, Any]]) -> N
         "registry": [],
         "registry-ui": [],
     }
-
-
-def test_the_registry_listens_on_its_port_alone(deployed: Deployed, containers: dict[str, dict[str, Any]]) -> None:
-    """What it tells of itself, on another port, is for its own container: not even the proxy reaches that."""
-    pid = containers["registry"]["State"]["Pid"]
-    lines = deployed.host.run(f"nsenter -t {pid} -n ss -Hltn").stdout.splitlines()
-    listening = {line.split()[3] for line in lines}
-    assert f"*:{REGISTRY_PORT}" in listening
-    assert all(address.startswith("127.0.0.") for address in listening - {f"*:{REGISTRY_PORT}"}), listening
-
-
-def test_the_registry_is_reached_through_the_proxy_alone(
-    deployed: Deployed, client: Client, containers: dict[str, dict[str, Any]]
-) -> None:
-    """Not from another host, which sends its packets straight to the containers' network; nor from other containers."""
-    host = deployed.host
-    address = containers["registry"]["NetworkSettings"]["Networks"]["registry"]["IPAddress"]
-    url = f"http://{address}:{REGISTRY_PORT}/v2/"
-    ask = ["wget", "-q", "-T", "3", "-O", "-", url]
-    host.run(["docker", "pull", "--quiet", TEST_IMAGE])
-    # The same question from within: it is there to be reached.
-    inside = host.run(["docker", "run", "--rm", "--network", "registry", TEST_IMAGE, *ask])
-    assert inside.stdout == "{}"
-
-    beside = host.run(["docker", "run", "--rm", TEST_IMAGE, *ask], check=False)
-    host.run(["docker", "rmi", TEST_IMAGE])
-    assert beside.returncode != 0
-    assert beside.stdout == ""
-
-    outside = client.host
-    assert outside.run(["curl", "-sS", "-m", "3", f"http://{host.address}:{REGISTRY_PORT}/v2/"], check=False).returncode
-    outside.run(["ip", "route", "add", "100.127.255.0/24", "via", host.address])
-    try:
-        routed = outside.run(["curl", "-sS", "-m", "3", url], check=False)
-    finally:
-        outside.run(["ip", "route", "del", "100.127.255.0/24"])
-    assert routed.returncode != 0
-    assert routed.stdout == ""
 
 
 def test_a_host_of_another_name_is_refused(deployed: Deployed, client: Client) -> None:

@@ -49,11 +49,11 @@ LEFT_PATHS = (
 )
 """All that `destroy` leaves below /etc, /home, /opt, /root, /srv, /usr and /var."""
 
-LEFT_IF_NEEDED = r"/var/log/docker-registry-prepare\.log"
+LEFT_IF_NEEDED = r"/var/lib/docker-registry/prepare\.log"
 """What was installed, and how Docker was enabled, on a host where that was wanting."""
 
 LEFT_VOLUMES = {"registry-data", "registry-logs", "registry-ui-logs"}
-LEFT_IMAGES = {"nginx", "registry", "joxit/docker-registry-ui", "regclient/regbot"}
+LEFT_IMAGES = {"nginx", "registry", "joxit/docker-registry-ui"}
 
 
 def test_destroy_and_up_keep_images_certificate_and_accounts(deployed: Deployed, client: Client) -> None:

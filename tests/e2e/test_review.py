@@ -13,7 +13,7 @@ from tests.e2e.conftest import NewStack
 from tests.e2e.leaks import Needles
 from tests.e2e.support import Deployed, runs, wait_until_healthy
 from tests.lab.clone import Clone
-from tests.lab.lab import Lab
+from tests.lab.lab import Lab, default_name
 from tests.lab.paths import run_dir
 from tests.lab.stack import LabStack, default_config
 
@@ -151,7 +151,9 @@ def test_policies_are_advice_where_the_configuration_says_so(review: Review) -> 
 def test_a_failed_stack_ends_a_deployment(review: Review, deployed: Deployed) -> None:
     """The stacks after it are not touched."""
     clone = review.clone
-    clone.commit({"policies/config.json": '{"all": "mandatory", "images-by-digest": "advisory"}\n'})
+    clone.commit(
+        {"policies/config.json": '{"all": "mandatory", "backed-up": "advisory", "images-by-digest": "advisory"}\n'}
+    )
     done = clone.make("deploy-stacks", STACKS=f"{review.nowhere.name} {review.here.name}")
     assert done.returncode != 0
     assert f"--- {review.nowhere.name}" in done.stdout
@@ -185,19 +187,24 @@ def _previewed(review: Review, files: dict[str, str]) -> Shown:
     clone = review.clone
     base = clone.head()
     clone.commit(files)
-    states = _states()
+    states = _states(review)
     start = time.monotonic()
     done = clone.make("preview-stacks", BASE=base, REPORT="report.md")
     seconds = time.monotonic() - start
     assert done.returncode == 0, done.stdout + done.stderr
-    assert _states() == states
+    assert _states(review) == states
     report = (clone.folder / "report.md").read_text()
     (clone.folder / "report.md").unlink()
     return Shown(done.stdout + done.stderr, report, seconds)
 
 
-def _states() -> dict[Path, bytes]:
+def _states(review: Review) -> dict[Path, bytes]:
+    """All files of states, apart from those of stacks in other labs, which other test processes may have."""
     stacks = run_dir("state") / ".pulumi" / "stacks"
-    found = {path: path.read_bytes() for path in stacks.rglob("*") if path.is_file()}
-    assert found
+    assert review.here.host is not None
+    ours = f"{review.here.host.lab.name}-"
+    others = f"{default_name()}-"
+    files = [path for path in stacks.rglob("*") if path.name.startswith(ours) or not path.name.startswith(others)]
+    found = {path: path.read_bytes() for path in files if path.is_file()}
+    assert any(path.name.startswith(ours) for path in found)
     return found

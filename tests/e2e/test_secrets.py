@@ -83,7 +83,7 @@ def life(new_host: NewHost, new_stack: NewStack) -> Life:
     ("up", "steps"),
     [
         ("failing certificate", ("certificate-files", "registry-http-secret")),
-        ("failing accounts", ("nginx-accounts",)),
+        ("failing accounts", ("nginx-files-htpasswd",)),
     ],
 )
 def test_failing_step_says_why_without_its_secret(life: Life, up: str, steps: tuple[str, ...]) -> None:

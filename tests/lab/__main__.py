@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tests.lab import demo, images
 from tests.lab.audit import report
+from tests.lab.debian import UBUNTU_SUITES
 from tests.lab.docker import docker, release
 from tests.lab.engine import engine
 from tests.lab.host import LabHost
@@ -27,7 +28,7 @@ AUDITED = ("/var/opt", "/usr/local/lib/docker-registry", "/usr/local/bin/registr
 def start(options: argparse.Namespace) -> None:
     """Prepare everything and start a host, or a stopped one anew."""
     lab = Lab.open(options.lab)
-    prepare()
+    prepare(options.suite)
     start_hub(lab)
     for name in _stopped(lab):
         host = LabHost.find(name, lab)
@@ -35,7 +36,7 @@ def start(options: argparse.Namespace) -> None:
             with step(f"host {name} at {host.address}"):
                 host.resume()
     if LabHost.find(options.host, lab) is None:
-        LabHost.start(options.host, options.image, aliases=options.alias, lab=lab)
+        LabHost.start(options.host, options.image, aliases=options.alias, lab=lab, suite=options.suite)
     show(options)
 
 
@@ -84,10 +85,19 @@ def remove(options: argparse.Namespace) -> None:
 
 def run_demo(options: argparse.Namespace) -> None:
     """From a blank host to a registry in use; the host keeps running."""
-    del options
-    note = demo.up()
+    note = demo.up(options.suite, options.login)
     print(f"\n{note['url']}/ui/ at {note['address']}, user {note['username']}; everything is in .lab/demo.json")
     print(f"  ssh:    {note['ssh']}\n  pulumi: {note['pulumi']} preview")
+
+
+def run_demos(options: argparse.Namespace) -> None:
+    """The demo on a host of each release, as root and as a user with sudo; nothing stays."""
+    del options
+    for suite in images.SUITES:
+        for login in demo.LOGINS:
+            say(f"\ndemo: Debian {suite}, as {login}")
+            demo.up(suite, login)
+    demo.down()
 
 
 def demo_down(options: argparse.Namespace) -> None:
@@ -148,21 +158,30 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument(
                 "--image", choices=["blank", "ready", "client"], default="blank", help="without or with Docker"
             )
+            _add_suite(added)
             added.add_argument("--alias", action="append", default=[], help="one more name, such as the FQDN")
         if act is remove:
             added.add_argument("--cache", action="store_true", help="the built images as well")
-    add("demo", run_demo)
+    demonstrate = add("demo", run_demo)
+    _add_suite(demonstrate)
+    demonstrate.add_argument("--login", choices=demo.LOGINS, default="root", help="who logs in at the host")
+    add("demos", run_demos)
     add("demo-down", demo_down)
     add("audit", run_audit)
     add("pulumi", pulumi).add_argument("arguments", nargs=argparse.REMAINDER, help="what to hand to pulumi")
     return parser
 
 
+def _add_suite(parser: argparse.ArgumentParser) -> None:
+    choices, newest = (*images.SUITES, *UBUNTU_SUITES), images.SUITES[-1]
+    parser.add_argument("--suite", choices=choices, default=newest, help=f"the host's release (default: {newest})")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with an explanation on standard error when not."""
     options = _parser().parse_args(arguments)
-    own = {"demo": demo.lab_name(), "demo-down": demo.lab_name()}
-    name = own.get(options.command) or options.lab or default_name()
+    own = demo.lab_name() if options.command in {"demo", "demos", "demo-down"} else None
+    name = own or options.lab or default_name()
     try:
         if options.command in {"pulumi", "show"}:
             options.act(options)

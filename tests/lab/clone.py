@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab.engine import engine
+from tests.lab.lab import default_name
+from tests.lab.locks import locked
 from tests.lab.paths import ROOT
 from tests.lab.run import run
 from tests.lab.stack import LabStack
@@ -19,7 +22,8 @@ Result = subprocess.CompletedProcess[str]
 class Clone:
     """A repository in `folder` in which commands of this program run as a workflow runs them.
 
-    Its virtual environments are those of this checkout, which the same locked requirements made.
+    Its virtual environments have the packages of this checkout's, which the same locked requirements made. They are no
+    links: what creates an environment anew refuses these.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,11 +31,12 @@ class Clone:
         self._run("git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder), cwd=ROOT)
         for key, value in {"user.name": "Lab", "user.email": "lab@example.net", "commit.gpgsign": "false"}.items():
             self._run("git", "config", key, value)
-        run(["make", "venv", "policies"], log="clone", cwd=ROOT, timeout=900)
-        for place, locked in ENVIRONMENTS.items():
-            (folder / place).symlink_to(ROOT / place)
+        with locked(f"environments-{default_name()}"):
+            run(["make", "venv", "policies"], log="clone", cwd=ROOT, timeout=900)
+        for place, requirements in ENVIRONMENTS.items():
+            _make_environment(folder / place, ROOT / place)
             # Older than what was made from it, as far as make can see.
-            os.utime(folder / locked, (0, 0))
+            os.utime(folder / requirements, (0, 0))
 
     def head(self) -> str:
         """The last commit."""
@@ -59,3 +64,11 @@ class Clone:
         outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
         environment = {name: value for name, value in engine().environment.items() if name not in outer}
         return run(argv, log="clone", cwd=cwd or self.folder, env=environment, check=check, timeout=timeout)
+
+
+def _make_environment(folder: Path, original: Path) -> None:
+    """A virtual environment with the packages of `original`, of which it writes none."""
+    run([sys.executable, "-m", "venv", "--without-pip", str(folder)], log="clone")
+    (packages,) = original.glob("lib/python*/site-packages")
+    (folder / packages.relative_to(original) / "original.pth").write_text(f"{packages}\n")
+    (folder / ".locked").touch()

@@ -1,4 +1,4 @@
-"""Debian base images, made by debootstrap from the mirror that this machine uses itself."""
+"""Base images of Debian, made by debootstrap from the mirror that this machine uses itself, and of Ubuntu."""
 
 import hashlib
 import shutil
@@ -15,6 +15,9 @@ from tests.lab.run import LabError, clean_environment, run, stream
 
 RECIPE = "minbase-2"
 """Change it when the way a base is made changes: all images are then made anew."""
+
+UBUNTU_SUITES = ("jammy", "noble")
+"""Ubuntu 22.04 and 24.04: for hosts where Ubuntu's archive is reached."""
 
 WASTE = (
     "usr/share/doc/*",
@@ -34,14 +37,14 @@ def base_key(suite: str) -> str:
 
 
 def base_image(suite: str) -> str:
-    """The reference of a minimal image of Debian `suite`, made if it isn't there."""
+    """The reference of a minimal image of `suite`, made if it isn't there."""
     reference = f"docker-registry-lab/debian:{suite}-{base_key(suite)}"
     if inspect("image", reference) is not None:
         return reference
     ensure_commands("debootstrap")
     with locked(f"debian-{suite}"):
         if inspect("image", reference) is None:
-            with step(f"images: Debian {suite}"):
+            with step(f"images: base {suite}"):
                 _make(suite, reference)
     return reference
 
@@ -70,9 +73,8 @@ def _make(suite: str, reference: str) -> None:
         raise LabError("there is no debootstrap on this machine: install the package debootstrap")
     with tempfile.TemporaryDirectory(prefix="docker-registry-lab-") as folder:
         root = Path(folder) / "root"
-        address = mirror()
         stream(
-            [debootstrap, "--variant=minbase", suite, str(root), *([address] if address else [])],
+            [debootstrap, "--variant=minbase", *_source(suite, root)],
             log=f"debian-{suite}",
             env=clean_environment() | {"DEBIAN_FRONTEND": "noninteractive"},
         )
@@ -81,6 +83,14 @@ def _make(suite: str, reference: str) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         (root / "etc/apt/apt.conf.d/90lab").write_text(_apt_settings())
         _import(root, reference, log_file(f"debian-{suite}"))
+
+
+def _source(suite: str, root: Path) -> list[str]:
+    """What to make, where, and from which mirror. Ubuntu's docker.io is in a component of its own."""
+    if suite in UBUNTU_SUITES:
+        return ["--components=main,universe", suite, str(root)]
+    address = mirror()
+    return [suite, str(root), *([address] if address else [])]
 
 
 def _apt_settings() -> str:

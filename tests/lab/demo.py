@@ -20,6 +20,8 @@ from tests.lab.stack import LabStack, default_config
 STACK = "demo"
 FQDN = "dr.example.net"
 USER = "alice"
+LOGINS = ("root", "deploy")
+"""Who may log in at a lab's host; the second uses sudo."""
 SINGLE = "demo-single:1.0"
 MULTI = "demo-multi:1.0"
 TITLE = "The demo's registry"
@@ -30,19 +32,20 @@ def lab_name() -> str:
     return f"{default_name()}-demo"
 
 
-def up() -> dict[str, str]:
+def up(suite: str, login: str) -> dict[str, str]:
     """Run the whole demonstration and return what `.lab/demo.json` has. Raises LabError where a step fails.
 
-    What an earlier run left is removed first; the hosts keep running afterwards.
+    The host is of Debian `suite`, and `login` is who logs in there: root, or `deploy`, who uses sudo. What an earlier
+    run left is removed first; the hosts keep running afterwards.
     """
     _clear()
-    prepare()
+    prepare(suite)
     here = Lab.open(lab_name())
     start_hub(here)
-    registry_host = LabHost.start("registry", "blank", aliases=[FQDN], lab=here)
-    client_host = LabHost.start("client", "ready", lab=here)
+    registry_host = LabHost.start("registry", "blank", aliases=[FQDN], lab=here, suite=suite)
+    client_host = LabHost.start("client", "ready", lab=here, suite=suite)
     password = secrets.token_hex(16)
-    stack = _deploy(registry_host, password)
+    stack = _deploy(registry_host, password, login)
     authority = write_private(run_dir() / "demo-ca.pem", stack.outputs()["certificateAuthority"])
     client = Client(client_host, FQDN)
     client.trust(authority.read_text())
@@ -54,7 +57,7 @@ def up() -> dict[str, str]:
         _expect_index(client.manifest(MULTI))
     _look_at_ui(registry_host, authority, password)
     client.logout()
-    return _note(registry_host, stack, authority, password)
+    return _note(registry_host, stack, authority, password, login)
 
 
 def down() -> None:
@@ -75,12 +78,17 @@ def _clear() -> None:
         (run_dir() / name).unlink(missing_ok=True)
 
 
-def _deploy(host: LabHost, password: str) -> LabStack:
+def _deploy(host: LabHost, password: str, login: str) -> LabStack:
     stack = LabStack(STACK, host)
     stack.init()
-    stack.configure(default_config(host, FQDN, password) | {"ui": {"title": TITLE}})
-    with step("pulumi up: a blank host becomes a registry"):
+    settings = default_config(host, FQDN, password) | {"ui": {"title": TITLE}}
+    settings["host"] |= {"user": login, "sudo": login != "root"}
+    stack.configure(settings)
+    with step(f"pulumi up: a blank host becomes a registry, as {login}"):
         stack.up()
+    with step("pulumi up again, and with a refresh: nothing changes"):
+        stack.up("--expect-no-changes")
+        stack.up("--refresh", "--expect-no-changes")
     return stack
 
 
@@ -118,7 +126,7 @@ def _look_at_ui(host: LabHost, authority: Path, password: str) -> None:
     say(f"  picture: {picture}")
 
 
-def _note(host: LabHost, stack: LabStack, authority: Path, password: str) -> dict[str, str]:
+def _note(host: LabHost, stack: LabStack, authority: Path, password: str, login: str) -> dict[str, str]:
     command = write_private(run_dir("bin") / "pulumi", stack.command_script(), 0o700)
     note = {
         "url": f"https://{FQDN}",
@@ -126,7 +134,7 @@ def _note(host: LabHost, stack: LabStack, authority: Path, password: str) -> dic
         "password": password,
         "ca": str(authority),
         "address": host.address,
-        "ssh": shlex.join(host.ssh_command()),
+        "ssh": shlex.join(host.ssh_command(login)),
         "stack": STACK,
         "pulumi": shlex.quote(str(command)),
     }

@@ -15,7 +15,7 @@ from tests.lab import gotools
 from tests.lab.locks import locked
 from tests.lab.machine import ensure_commands
 from tests.lab.paths import ROOT, private_directory, run_dir, write_private
-from tests.lab.run import clean_environment
+from tests.lab.run import clean_environment, run
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ PLUGINS = (
     Plugin("resource", "command", "tests.lab.standins.command_provider", "pulumi_command"),
     Plugin("language", "python", "tests.lab.standins.language_host"),
 )
+
+PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"
+"""The variable that tells the engine the file with the passphrase of all stacks."""
 
 ANY = "3.0.0"
 """The version under which a stand-in is installed when any will do."""
@@ -77,13 +80,14 @@ def engine() -> Engine:
         # Beside every file of the state the engine writes one of metadata, not atomically: killed there, it could not
         # read the state any more.
         "PULUMI_BACKEND_URL": f"file://{run_dir('state')}?metadata=skip",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file()),
+        PASSPHRASE_FILE: str(_passphrase_file()),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
     }
     environment.pop("SSH_AUTH_SOCK", None)
     if missing:
         environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+    _make_state(pulumi, environment)
     return Engine(pulumi, home, environment, tuple(plugin.executable for plugin in missing))
 
 
@@ -154,6 +158,13 @@ def _compile_standins() -> None:
     for folder in (ROOT / "tests", ROOT / "tests/lab", ROOT / "tests/lab/standins"):
         compileall.compile_file(folder / "__init__.py", quiet=2)
     compileall.compile_dir(folder, maxlevels=0, quiet=2)
+
+
+def _make_state(pulumi: Path, environment: dict[str, str]) -> None:
+    """Of two engines that find no state at once, one could take the other's for that of an old engine."""
+    with locked("state"):
+        if not (run_dir("state") / ".pulumi" / "meta.yaml").exists():
+            run([str(pulumi), "stack", "ls", "--non-interactive"], log="engine", env=environment)
 
 
 def _passphrase_file() -> Path:

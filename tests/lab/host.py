@@ -50,16 +50,17 @@ class LabHost:
         aliases: Sequence[str] = (),
         lab: Lab | None = None,
         memory: str | None = None,
+        suite: str = images.SUITES[-1],
     ) -> "LabHost":
-        """Make the host `name` and wait until it has booted and sshd answers.
+        """Make the host `name` of Debian `suite` and wait until it has booted and sshd answers.
 
         `blank` has no Docker yet (its packages are in apt's cache), `ready` has, `client` has clients of registries
-        too. Other hosts of the lab reach it
-        under its name and its `aliases`. `memory` limits it (`512m`). Raises LabError if the name is taken.
+        too. Other hosts of the lab reach it under its name and its `aliases`. `memory` limits it (`512m`). Raises
+        LabError if the name is taken.
         """
         lab = lab or Lab.open()
         ensure_commands("ssh", "ssh-keygen")
-        reference = images.build(f"host-{image}")
+        reference = images.build(f"host-{image}-{suite}")
         container = f"{lab.name}-{name}"
         with locked(f"lab-{lab.name}-addresses"):
             if inspect("container", container) is not None:
@@ -67,7 +68,7 @@ class LabHost:
             host = cls(lab, name, lab.free_address(), list(aliases))
             host._create(reference, memory)
         try:
-            with step(f"host {name} ({image}) at {host.address}"):
+            with step(f"host {name} ({image}, {suite}) at {host.address}"):
                 host._equip()
                 docker("start", container)
                 host.wait()

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.lab import gotools, wheels
-from tests.lab.debian import base_image, base_key
+from tests.lab.debian import UBUNTU_SUITES, base_image, base_key
 from tests.lab.docker import docker, environment, inspect
 from tests.lab.locks import locked
 from tests.lab.log import say, step
@@ -25,11 +25,15 @@ RECIPES = LAB_SOURCES / "images"
 PREFIX = "docker-registry-lab"
 HUB_PROBE_SECONDS = 20
 
+SUITES = ("bookworm", "trixie")
+"""The Debian releases that hosts have: 12 and 13. The last is what a host has unless another is asked for."""
+
 
 @dataclass(frozen=True)
 class Recipe:
     """How one image is made: a folder under `images/`, the image it starts from, Go tools it contains.
 
+    The folder has the recipe's name, or that of `folder`, where several are made alike.
     With `python` (its version in the image), the packages of the folder's requirements.txt are put into `wheels/`.
     """
 
@@ -39,6 +43,21 @@ class Recipe:
     parent: str = ""
     tools: tuple[str, ...] = ()
     python: str = ""
+    folder: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where its files are."""
+        return RECIPES / (self.folder or self.name)
+
+
+def _hosts(suite: str) -> tuple[Recipe, ...]:
+    """Three kinds of host of one release, each made from the one before."""
+    return (
+        Recipe(f"host-blank-{suite}", "BASE", suite=suite, folder="host-blank"),
+        Recipe(f"host-ready-{suite}", "BLANK", parent=f"host-blank-{suite}", folder="host-ready"),
+        Recipe(f"host-client-{suite}", "READY", parent=f"host-ready-{suite}", folder="host-client"),
+    )
 
 
 RECIPE_LIST = (
@@ -48,11 +67,9 @@ RECIPE_LIST = (
     Recipe("busybox", "BASE", suite="trixie"),
     Recipe("ui", "NGINX", parent="nginx"),
     Recipe("certbot", "BASE", suite="trixie", python="3.13"),
-    Recipe("regbot", "BASE", suite="trixie", tools=("regbot",)),
+    Recipe("prometheus", "BASE", suite="trixie"),
     Recipe("pebble", "BASE", suite="trixie", tools=("pebble", "pebble-challtestsrv")),
-    Recipe("host-blank", "BASE", suite="bookworm"),
-    Recipe("host-ready", "BLANK", parent="host-blank"),
-    Recipe("host-client", "READY", parent="host-ready"),
+    *(recipe for suite in (*SUITES, *UBUNTU_SUITES) for recipe in _hosts(suite)),
 )
 RECIPES_BY_NAME = {recipe.name: recipe for recipe in RECIPE_LIST}
 
@@ -63,7 +80,6 @@ HUB_IMAGES = {
     "joxit/docker-registry-ui:2.6.0": "ui",
     "busybox:1.37.0": "busybox",
     "certbot/certbot:v5.1.0": "certbot",
-    "regclient/regbot:v0.11.7": "regbot",
 }
 """What the hub serves: the reference as a user writes it → the recipe of the stand-in."""
 
@@ -90,7 +106,7 @@ def key(name: str) -> str:
     digest.update((key(recipe.parent) if recipe.parent else base_key(recipe.suite)).encode())
     for tool in recipe.tools:
         digest.update(gotools.key(tool).encode())
-    for path in sorted((RECIPES / name).rglob("*")):
+    for path in sorted(recipe.path.rglob("*")):
         if path.is_file():
             digest.update(str(path.relative_to(RECIPES)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
@@ -143,11 +159,11 @@ def _suite(name: str) -> str:
 
 def _build(recipe: Recipe, base: str, tools: list[Path], reference: str) -> None:
     with tempfile.TemporaryDirectory(prefix="docker-registry-lab-") as context:
-        shutil.copytree(RECIPES / recipe.name, context, dirs_exist_ok=True)
+        shutil.copytree(recipe.path, context, dirs_exist_ok=True)
         for tool in tools:
             shutil.copy2(tool, Path(context) / tool.name)
         if recipe.python:
-            wheels.download(RECIPES / recipe.name / "requirements.txt", recipe.python, Path(context) / "wheels")
+            wheels.download(recipe.path / "requirements.txt", recipe.python, Path(context) / "wheels")
         stream(
             [
                 "docker",

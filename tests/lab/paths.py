@@ -5,6 +5,7 @@ belong to one checkout (keys, logs, stack states) live in `.lab/` inside it.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +39,10 @@ def run_dir(*parts: str) -> Path:
 def log_file(name: str) -> Path:
     """The file that takes the full output of the commands of one step."""
     path = run_dir("logs") / f"{name}.log"
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        path.replace(path.with_suffix(".log.old"))
+    # Another process may do the same.
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > LOG_BYTES:
+            path.replace(path.with_suffix(".log.old"))
     path.touch(mode=0o600)
     return path
 

@@ -7,10 +7,10 @@ from tests.lab.engine import engine
 from tests.lab.hub import hub_image
 
 
-def prepare() -> None:
-    """Build or fetch what hosts and stacks need, the engine while the images are made."""
+def prepare(suite: str) -> None:
+    """Build or fetch what hosts of Debian `suite` and their stacks need, the engine while the images are made."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for job in [pool.submit(_programs), pool.submit(_images)]:
+        for job in [pool.submit(_programs), pool.submit(_images, suite)]:
             job.result()
 
 
@@ -21,6 +21,6 @@ def _programs() -> None:
     gotools.build("regctl")
 
 
-def _images() -> None:
-    images.build_all(["host-blank", "host-ready", "host-client", "pebble"])
+def _images(suite: str) -> None:
+    images.build_all([f"host-blank-{suite}", f"host-ready-{suite}"])
     hub_image()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from components.connection import key_path
-from tests.lab.engine import engine
+from tests.lab.encryption import encrypted
+from tests.lab.engine import PASSPHRASE_FILE, engine
 from tests.lab.host import LabHost
 from tests.lab.paths import ROOT, log_file, run_dir, write_private
 from tests.lab.run import LabError, run
@@ -74,14 +75,11 @@ class LabStack:
                 raise LabError(f"pulumi stack init: {done.stderr.strip()}")
 
     def configure(self, values: Mapping[str, Any]) -> None:
-        """Replace the whole configuration. `Secret` values, however deep, are handed over by standard input."""
-        kept = yaml.safe_load(self.config_file.read_text()) or {}
-        plain = {f"{NAMESPACE}:{key}": _plain(value) for key, value in values.items()}
-        content = {key: value for key, value in kept.items() if key != "config"} | {"config": plain}
+        """Replace the whole configuration. `Secret` values, however deep, are encrypted, as the engine would do it."""
+        kept = yaml.safe_load(self.config_file.read_text())
+        config = {f"{NAMESPACE}:{key}": _written(value, kept["encryptionsalt"]) for key, value in values.items()}
+        content = {key: value for key, value in kept.items() if key != "config"} | {"config": config}
         write_private(self.config_file, yaml.safe_dump(content, sort_keys=False))
-        for path, secret in _secrets(values):
-            argv = ["config", "set", "--secret", "--path", f"{NAMESPACE}:{path}", *self._where()]
-            self._run(*argv, "--non-interactive", stdin=secret.value)
 
     def up(self, *args: str, check: bool = True, timeout: float = 900) -> Result:
         """`pulumi up` without questions."""
@@ -121,7 +119,10 @@ class LabStack:
 
     def remove(self) -> None:
         """Forget the stack, its settings and the copy of its SSH key, whatever it made."""
-        self._run("stack", "rm", "--force", "--yes", "--stack", self.name, "--non-interactive", check=False)
+        if self._forget().returncode != 0:
+            # An engine that was killed left its lock.
+            self.cancel()
+            self._forget()
         if self.config_file.exists():
             settings = (yaml.safe_load(self.config_file.read_text()) or {}).get("config") or {}
             host = settings.get(f"{NAMESPACE}:host") or {}
@@ -163,6 +164,9 @@ class LabStack:
             "esac",
         ]
         return "\n".join(lines) + "\n"
+
+    def _forget(self) -> Result:
+        return self._run("stack", "rm", "--force", "--yes", "--stack", self.name, "--non-interactive", check=False)
 
     def _where(self) -> list[str]:
         return ["--stack", self.name, "--config-file", str(self.config_file)]
@@ -208,25 +212,15 @@ def kill_group(process: subprocess.Popen[bytes], seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _written(value: Any, salt: str) -> Any:  # noqa: ANN401
     if isinstance(value, Secret):
-        return ""
+        # As from standard input, where a last line end is none of the value's.
+        return encrypted(value.value.removesuffix("\n"), salt, Path(engine().environment[PASSPHRASE_FILE]))
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _written(inner, salt) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_written(inner, salt) for inner in value]
     return value
-
-
-def _secrets(value: Any, path: str = "") -> Iterator[tuple[str, Secret]]:  # noqa: ANN401
-    if isinstance(value, Secret):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _secrets(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from _secrets(inner, f"{path}[{index}]")
 
 
 def _quote(text: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from rendering.rootfs import TREE
+from tests.registryctl.stored import DEFAULTS
 from tests.rendering.host_tools import FakeHost, Ran
 from tests.unit.config import pki
 
@@ -14,7 +17,7 @@ FQDN = "dr.example.net"
 SERVER = "https://ca.example.net/dir"
 
 _MORE_PLACES = ("/etc/docker-registry", "/usr/local/bin")
-_STATUS = "/usr/local/bin/registry-status"
+_PROGRAMS = ("registry-status", "registryctl")
 
 # Writes down each call; certbot does and says what the test wants.
 _DOCKER = """
@@ -35,24 +38,23 @@ class CertificateHost(FakeHost):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.data = root / "data"
-        for place in (*_MORE_PLACES, "/data/certbot/logs", "/data/letsencrypt/renewal"):
+        for place in (*_MORE_PLACES, "/data/certbot/logs", "/data/certbot/webroot", "/data/letsencrypt/renewal"):
             self.path(place).mkdir(parents=True)
-        status = self.path(_STATUS)
-        status.write_text(self._moved((TREE / _STATUS.lstrip("/")).read_text()))
-        status.chmod(0o755)
+        for name in _PROGRAMS:
+            shutil.copy(TREE / "usr/local/bin" / name, self.path("/usr/local/bin"))
         self.command("docker", _DOCKER.format(root=root))
         self.certbot("exit 0")
         self.ended("success", 0)
         self.facts()
 
     def facts(self, **changes: object) -> None:
-        """What the stack told the host, in mode acme unless it changes."""
-        facts = {"certificate_mode": "acme", "certificate_warn_days": 7, "chain_path": "", "private_key_path": ""}
-        images = {"nginx_image": "nginx:1", "certbot_image": "certbot:1"}
-        others = {"network": "registry", "warn_percent": 85}
-        lines = {"root": self.data, "fqdn": FQDN} | facts | images | others | changes
-        text = "".join(f"{key}={value}\n" for key, value in lines.items())
-        self.path("/etc/docker-registry/host.conf").write_text(text)
+        """What the stack told the host of its certificate, in mode acme unless it changes."""
+        its = {"mode": "acme", "warnDays": 7, "chain": None, "key": None} | changes
+        served = f"letsencrypt/live/{FQDN}" if its["mode"] == "acme" else f"nginx/etc/tls/{its['mode']}/current"
+        certificate = {"served": f"{self.data}/{served}/fullchain.pem", **its}
+        site = {"fqdn": FQDN, "network": "registry", "images": {"nginx": "nginx:1", "certbot": "certbot:1"}}
+        known = {**DEFAULTS, "root": str(self.data), **site, "certificate": certificate}
+        self.path("/etc/docker-registry/host.json").write_text(json.dumps(known))
 
     def certbot(self, script: str) -> None:
         """What certbot does: a piece of shell script."""
@@ -60,7 +62,7 @@ class CertificateHost(FakeHost):
 
     def ended(self, result: str, code: int) -> None:
         """How systemd says that the timer's service ended."""
-        self.command("systemctl", f'case "$*" in *=Result*) echo {result} ;; *=ExecMainStatus*) echo {code} ;; esac')
+        self.command("systemctl", f"echo Result={result}; echo ExecMainStatus={code}")
 
     def has_certificate(self, *names: str, starts: timedelta, ends: timedelta, folder: str = "") -> Path:
         """A certificate where the proxy has it; its file."""

@@ -10,12 +10,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from registryctl.machine import Machine
 from rendering.rootfs import TOOLS, TREE
 
 OWNER = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
 """An owner that this user may give a file to."""
 
-_PLACES = (TOOLS, "/var/lib/docker-registry", "/run/docker-registry", "/run/lock")
+_PLACES = (TOOLS, "/var/lib/docker-registry", "/run/docker-registry")
 _SECONDS = 20
 
 
@@ -28,16 +29,36 @@ class Ran:
     err: str
 
 
+class _HostMachine(Machine):
+    def __init__(self, host: FakeHost) -> None:
+        self._host = host
+
+    def path(self, path: str | Path) -> Path:
+        """Below the host's directory."""
+        return Path(path) if Path(path).is_relative_to(self._host.root) else self._host.path(str(path))
+
+    def environment(self) -> dict[str, str]:
+        """Commands of the host."""
+        return self._host.environment()
+
+
 class FakeHost:
     """A directory with the tools, whose own places on a host are moved below it, and with commands of our own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.system = os.environ["PATH"]
+        """Where the tools find what the test does not give them."""
         self._commands = root / "bin"
         for place in (*_PLACES, "/bin"):
             (root / place.lstrip("/")).mkdir(parents=True)
         for tool in (TREE / TOOLS.lstrip("/")).iterdir():
             copy = self.path(f"{TOOLS}/{tool.name}")
+            if tool.is_dir():
+                shutil.copytree(tool, copy, ignore=shutil.ignore_patterns("__pycache__"))
+                for module in copy.rglob("*.py"):
+                    module.write_text(self._moved(module.read_text()))
+                continue
             copy.write_text(self._moved(tool.read_text()))
             copy.chmod(0o755)
 
@@ -51,23 +72,13 @@ class FakeHost:
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
 
-    def fails_at(self, name: str, call: int) -> None:
-        """A command of this machine writes but half of what it has to say, and is killed, at one of its calls."""
-        calls = self.root / f"calls-{name}"
-        shutil.rmtree(calls, ignore_errors=True)
-        calls.mkdir()
-        real, head, wc = (shutil.which(its) for its in (name, "head", "wc"))
-        # Two of a pipeline may begin at once.
-        self.command(
-            name,
-            f'set -C; n=1\nuntil {{ true >"{calls}/$n"; }} 2>/dev/null; do n=$((n + 1)); done\n'
-            f'[ $n -eq {call} ] || exec {real} "$@"\n'
-            f'{real} "$@" >|{calls}.out\n{head} -n $(($({wc} -l <{calls}.out) / 2)) {calls}.out\nkill -9 $$',
-        )
+    def machine(self) -> Machine:
+        """The host as modules that run within this process see it."""
+        return _HostMachine(self)
 
-    def called(self, name: str) -> int:
-        """How often it was called since."""
-        return len(list((self.root / f"calls-{name}").iterdir()))
+    def environment(self) -> dict[str, str]:
+        """What its commands are given."""
+        return {"PATH": f"{self._commands}:{self.system}"}
 
     def run(self, tool: str, *words: str, stdin: str = "") -> Ran:
         """Runs a tool with some words, in which paths of the host are not moved."""
@@ -78,7 +89,7 @@ class FakeHost:
             text=True,
             timeout=_SECONDS,
             check=False,
-            env={"PATH": f"{self._commands}:{os.environ['PATH']}"},
+            env=self.environment(),
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 

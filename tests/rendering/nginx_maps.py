@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _MAP = re.compile(r'^map (?P<source>"[^"]*"|\S+) (?P<name>\$\w+) \{\n(?P<rows>.*?)^\}', re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"""\s+(?P<key>"(?:[^"\\]|\\.)*"|'[^']*'|\S+) (?P<value>'[^']*'|"[^"]*"|[^\s;]+);""")
@@ -40,12 +41,17 @@ def _matching(source: str, rows: list[tuple[str, str]], known: dict[str, str]) -
         return plain[source.lower()]
     # nginx compares no expression with nothing.
     for key, value in rows if source else ():
-        if key.startswith("~") and (
-            found := re.search(key[1:].replace("(?<", "(?P<").replace("(?P<!", "(?<!"), source)
-        ):
+        if key.startswith("~") and (found := _expression(key[1:]).search(source)):
             known.update({name: group for name, group in found.groupdict().items() if group is not None})
             return value
     return dict(rows).get("default", "")
+
+
+@cache
+def _expression(text: str) -> re.Pattern[str]:
+    flags = re.IGNORECASE if text.startswith("*") else 0
+    text = text.removeprefix("*").replace("(?<", "(?P<").replace("(?P<!", "(?<!")
+    return re.compile(text.replace("\\z", "\\Z"), flags)
 
 
 def _rows(text: str) -> list[tuple[str, str]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from config.access import Access
+from config.metrics import Metrics
 from config.nginx import Nginx
 from config.site import Site
-from config.users import PasswordHash, User
-from rendering.access import access_file, passwords_file
+from config.users import Htpasswd, PasswordHash, User
+from rendering.access import access_file, accounts_file, immutable_file
 from rendering.proxy import FILES, site_file
 from rendering.rootfs import HostFile
 
@@ -23,6 +25,7 @@ def site_of(
     *,
     version: tuple[int, ...] | None = CURRENT,
     files: str | None = FILES,
+    metrics: Metrics | None = None,
 ) -> HostFile:
     """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
     site = site or Site(fqdn="dr.example.net")
@@ -37,23 +40,38 @@ def site_of(
         key=KEY,
         stack="acme/docker-registry/prod",
         root="/var/opt",
+        metrics=metrics,
     )
 
 
 def rights_of(access: Access | None = None, users: Sequence[User] = ()) -> list[HostFile]:
-    """The two files beside the site, for some settings."""
-    access, where = access or Access(), {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
+    """The files beside the site that say whose password it is and who may do what, for some settings."""
+    access = access or Access()
+    where: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
     return [
-        passwords_file(
-            access=access, nginx=Nginx(realm="Ours; {yours} #too"), site=Site(fqdn="dr.example.net"), **where
+        accounts_file(
+            users=users,
+            htpasswd=Htpasswd(),
+            access=access,
+            nginx=Nginx(realm="Ours; {yours} #too"),
+            site=Site(fqdn="dr.example.net"),
+            **where,
         ),
         access_file(users=users, access=access, **where),
+        immutable_file(access=access, nginx=Nginx(), **where),
     ]
 
 
 def user(name: str, **settings: object) -> User:
     """A user with a hash and some settings, made without the checks, which want the hash itself."""
-    defaults = {"password": None, "scheme": None, "role": "admin", "repositories": None, "pull_only": ()}
+    defaults = {
+        "password": None,
+        "scheme": None,
+        "role": "admin",
+        "repositories": None,
+        "pull_only": (),
+        "expires": None,
+    }
     return User.model_construct(name=name, hash=PasswordHash("apr1"), **{**defaults, **settings})  # type: ignore[arg-type]
 
 
@@ -91,6 +109,7 @@ VARIANTS: dict[str, HostFile] = {
     "unknown-nginx": site_of(version=None),
     "anonymous": site_of(access=Access(anonymous_pull=("public/*",))),
     "no-files": site_of(files=None),
+    "metrics": site_of(metrics=Metrics(enabled=True)),
     "everything": site_of(
         Nginx(
             tls_profile="modern",

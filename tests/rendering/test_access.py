@@ -206,10 +206,13 @@ def test_mounts(query: str, user: str, mounts: bool) -> None:
 
 
 def test_a_form_in_the_body_is_no_query() -> None:
-    """The registry would read `from` from it."""
+    """The registry would read `from` from it, and the digest of what is put."""
     form = {"content_type": "application/x-www-form-urlencoded"}
-    assert MAPS.value("registry_content_type", request_method="POST", **form) == ""
-    assert MAPS.value("registry_content_type", request_method="PUT", **form) == form["content_type"]
+    for method, path in (("POST", "blobs/uploads/"), ("PUT", "blobs/uploads/0b1c"), ("PATCH", "blobs/uploads/0b1c")):
+        uri = f"/v2/team-a/x/{path}"
+        assert MAPS.value("registry_content_type", request_method=method, request_uri=uri, **form) == ""
+    manifest = MAPS.value("registry_content_type", request_method="PUT", request_uri="/v2/a/manifests/x", **form)
+    assert manifest == form["content_type"]
 
 
 def test_other_requests_pass_as_they_were_sent() -> None:
@@ -221,7 +224,7 @@ def test_other_requests_pass_as_they_were_sent() -> None:
 def test_whom_a_client_claims_to_be() -> None:
     """A name as it is, nobody where there is none, and nothing that would end a header of the answer."""
     for anonymous in ((), ("*",)):
-        passwords, _ = rights_of(Access(anonymous_pull=anonymous))
+        passwords, *_ = rights_of(Access(anonymous_pull=anonymous))
         maps = Maps(passwords.content)
         assert [maps.value("claimed", remote_user=name) for name in ("alice", "ümlaut", "")] == ["alice", "ümlaut", ""]
         assert maps.value("claimed", remote_user="a\r\nX-Account: alice") == "(not printable)"
@@ -232,3 +235,51 @@ def test_the_same_rights_have_the_same_number() -> None:
     content = access_file(users=USERS, access=Access(), stack="a/b/c", root="/var/opt").content
     assert content.count('" 3;') == 1 + len(STRANGE_NAMES)
     assert not [line for line in content.splitlines() if line != line.rstrip()]
+
+
+HOST, OWN = "dr.example.net", "https://dr.example.net"
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "host"),
+    [
+        ("", "", HOST),
+        ("none", "", HOST),
+        ("same-origin", OWN, HOST),
+        ("", OWN, f"{HOST}:443"),
+        ("", f"{OWN}:8443", f"{HOST}:8443"),
+        ("", OWN, HOST.upper()),
+    ],
+)
+def test_who_asks_from_nowhere_else_may_write(site: str, origin: str, host: str) -> None:
+    """Clients that are no browsers say nothing of sites."""
+    said = {"http_sec_fetch_site": site, "http_origin": origin, "http_host": host}
+    for method in ("PUT", "GET"):
+        request = {"request_method": method, "request_uri": "/v2/any/manifests/a"}
+        assert MAPS.value("answer", account="admin", **request, **said) == ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("site", "origin"),
+    [
+        ("cross-site", ""),
+        ("same-site", ""),
+        ("cross-site", OWN),
+        ("same-origin, cross-site", OWN),
+        ("", "null"),
+        ("", "https://elsewhere.example"),
+        ("", "http://dr.example.net"),
+        ("", f"{OWN}:8443"),
+        ("", f"{OWN}.elsewhere.example"),
+        ("", f"{OWN} {OWN}"),
+    ],
+)
+def test_who_asks_from_elsewhere_may_only_read(site: str, origin: str) -> None:
+    """By no method but two, whatever else it is called."""
+    said = {"http_sec_fetch_site": site, "http_origin": origin, "http_host": HOST}
+    for method in ("PUT", "POST", "PATCH", "DELETE", "OPTIONS", "get", "GETS"):
+        request = {"request_method": method, "request_uri": "/v2/any/manifests/a"}
+        assert MAPS.value("answer", account="admin", **request, **said) == "403", method
+    for method in ("GET", "HEAD"):
+        request = {"request_method": method, "request_uri": "/v2/any/manifests/a"}
+        assert MAPS.value("answer", account="admin", **request, **said) == ALLOWED

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from registryctl.certificate import certbot
+from registryctl.certificate.openssl import CertificateError
 from tests.rendering.certificate_host import FQDN, SERVER, CertificateHost
 from tests.rendering.host_tools import Ran
 
@@ -29,7 +31,10 @@ def _certbot_s(host: CertificateHost) -> list[str]:
 
 
 def _run_certbot(host: CertificateHost) -> Ran:
-    return host.run("run-certbot", "certbot:1", str(host.data), "renew")
+    try:
+        return Ran(0, certbot.run(host.machine(), "certbot:1", host.data, "renew"), "")
+    except CertificateError as error:
+        return Ran(1, "", f"{error}\n")
 
 
 def _issue(host: CertificateHost, *options: str, names: tuple[str, ...] = (FQDN,), stdin: str = "") -> Ran:
@@ -48,6 +53,17 @@ def test_all_that_certbot_says_is_logged(host: CertificateHost) -> None:
     log = (host.data / "certbot/logs/docker-output-certbot.log").read_text().splitlines()
     assert log[1:3] == log[4:6] == ["first", "second"]
     assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in (log[0], log[3]))
+
+
+def test_certbot_meets_no_link(host: CertificateHost) -> None:
+    """Who could once write where it does might have left some: what they lead to stays as it is."""
+    victim = host.root / "victim"
+    victim.write_text("unharmed")
+    for link in ("logs/docker-output-certbot.log", "logs/letsencrypt.log", "webroot/.well-known"):
+        (host.data / "certbot" / link).symlink_to(victim)
+    assert _run_certbot(host).code == 0
+    assert victim.read_text() == "unharmed"
+    assert not [path for path in (host.data / "certbot").rglob("*") if path.is_symlink()]
 
 
 def test_the_reason_of_a_failure_is_said(host: CertificateHost) -> None:
@@ -117,7 +133,7 @@ def test_without_a_place_for_the_result_the_unit_fails(host: CertificateHost) ->
 
 def test_a_certificate_of_the_settings_is_not_renewed(host: CertificateHost) -> None:
     """Only its end is watched."""
-    host.facts(certificate_mode="files")
+    host.facts(mode="files")
     host.has_certificate(starts=-DAY, ends=60 * DAY, folder="nginx/etc/tls/files/current")
     assert host.run("renew-certificate").code == 0
     assert host.docker_calls() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +11,10 @@ import pytest
 
 from rendering import tools as subject
 from rendering.rootfs import TOOLS, TREE, HostFile, render, tools
-from rendering.tools import install_script, removal_command, tool_paths
+from rendering.tools import install_script, removal_command
 from tests.rendering.host_tools import OWNER
 
-PLACES = (TOOLS, "/usr/local/bin", "/var/lib/docker-registry", "/run/lock")
+PLACES = (TOOLS, "/usr/local/bin", "/etc/docker-registry", "/var/lib/docker-registry", "/run/docker-registry-locks")
 ME = "host-tools@ssh"
 
 
@@ -22,7 +23,7 @@ class BlankHost:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "run/lock").mkdir(parents=True)
+        (root / "run").mkdir()
 
     def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a script as `sh -s` does, every place on the host moved below the directory."""
@@ -32,7 +33,7 @@ class BlankHost:
     def files(self) -> dict[str, str]:
         """The tools that are there."""
         folders = [self.root / place.lstrip("/") for place in (TOOLS, "/usr/local/bin")]
-        found = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+        found = [path for folder in folders if folder.is_dir() for path in folder.rglob("*") if path.is_file()]
         return {f"/{path.relative_to(self.root)}": path.read_text() for path in found}
 
     def wanted(self) -> dict[str, str]:
@@ -60,7 +61,8 @@ def test_all_tools_are_installed(host: BlankHost) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert host.files() == host.wanted()
     for path in tools():
-        assert (host.root / path.lstrip("/")).stat().st_mode & 0o777 == 0o755
+        mode = (host.root / path.lstrip("/")).stat().st_mode & 0o777
+        assert mode == (0o644 if path.endswith(".py") else 0o755)
 
 
 @pytest.mark.parametrize("part", [0.0, 0.02, 0.2, 0.5, 0.9, 0.99, 0.999])
@@ -86,7 +88,7 @@ def test_what_a_killed_run_left_is_made_good(host: BlankHost, there: str) -> Non
     """And all of it is known for the program's: nothing is kept beside, and removal takes it all."""
     left = {
         "one tool": ("usr/local/bin/registry-gc", host.wanted()["/usr/local/bin/registry-gc"]),
-        "half a stage": (f"{TOOLS[1:]}.new~/lib/keep-secret", "half"),
+        "half a stage": (f"{TOOLS[1:]}.new~/{TOOLS}/keep-secret", "half"),
     }
     for place, text in (found for name, found in left.items() if name in there):
         path = host.root / place
@@ -132,11 +134,11 @@ def test_the_command_after_it_runs_by_the_tools(host: BlankHost) -> None:
     assert (said.returncode, said.stdout) == (3, "a  word another\n")
 
 
-def test_what_is_no_tool_any_more_goes(host: BlankHost, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("retired", [f"{TOOLS}/running-versions", f"{TOOLS}/registryctl/selection.py"])
+def test_what_is_no_tool_any_more_goes(host: BlankHost, monkeypatch: pytest.MonkeyPatch, retired: str) -> None:
     """And what others put beside stays."""
     host.run(install_script(ME))
     (host.root / "usr/local/bin/somebody-else-s").write_text("mine")
-    retired = f"{TOOLS}/running-versions"
     monkeypatch.setattr(subject, "tools", lambda: [path for path in tools() if path != retired])
     done = host.run(install_script(ME))
     assert (done.returncode, done.stderr) == (0, "")
@@ -144,6 +146,35 @@ def test_what_is_no_tool_any_more_goes(host: BlankHost, monkeypatch: pytest.Monk
         **{path: text for path, text in host.wanted().items() if path != retired},
         "/usr/local/bin/somebody-else-s": "mine",
     }
+
+
+def test_what_python_made_of_modules_goes(host: BlankHost) -> None:
+    """Of somebody who imported one by hand; the tools themselves leave nothing."""
+    for act in (install_script(ME), removal_command(ME)):
+        host.run(install_script(ME))
+        cache = host.root / TOOLS.lstrip("/") / "registryctl/__pycache__"
+        cache.mkdir()
+        (cache / "x.pyc").write_bytes(b"x")
+        assert host.run(act).returncode == 0
+        assert not cache.exists()
+
+
+def test_the_image_of_a_tool_that_is_no_more_goes(host: BlankHost) -> None:
+    """An earlier version deleted by an image of its own, and its facts say by which."""
+    host.run(install_script(ME))
+    old = host.root / f"{TOOLS[1:]}/run-regbot"
+    old.write_text("#!/bin/sh\n")
+    digest = hashlib.sha256(old.read_bytes()).hexdigest()
+    entry = str(old).replace("%", "%25").replace("/", "%2F")
+    (host.root / "var/lib/docker-registry/files" / entry).write_text(f"for {ME}\n{digest}\n")
+    facts = host.root / "etc/docker-registry/host.conf"
+    facts.parent.mkdir(parents=True)
+    facts.write_text("network=registry\nregbot_image=regclient/regbot:v0.11.7\n")
+    said = f'docker() {{ echo "$*" >>{host.root}/said; return 1; }}\n'
+    done = host.run(said + install_script(ME))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (host.root / "said").read_text() == "image rm regclient/regbot:v0.11.7\n"
+    assert not old.exists()
 
 
 def test_a_tool_changed_by_hand_is_kept_beside(host: BlankHost) -> None:
@@ -164,17 +195,10 @@ def test_removal_takes_all_tools(host: BlankHost) -> None:
         assert not (host.root / TOOLS.lstrip("/")).exists()
 
 
-def test_every_tool_is_in_it_once() -> None:
-    """The one that installs the others first."""
-    paths = tool_paths()
-    assert sorted(paths) == tools()
-    assert paths[:2] == [f"{TOOLS}/put-file", f"{TOOLS}/remove-file"]
-
-
 @pytest.mark.parametrize("path", tools())
 def test_the_changed_tool_is_named_in_a_diff(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the lines around its text, and at the top."""
-    before = install_script(ME).splitlines()
+    before = set(install_script(ME).splitlines())
 
     def changed(place: str) -> HostFile:
         file = render(place)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from config.access import Access
+from config.access import Access, Immutable
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
@@ -17,8 +18,14 @@ from tests.unit.config import pki
 pytestmark = pytest.mark.e2e
 
 SECONDS = 60
-CLOSED, OPEN = Access(), Access(anonymous_pull=("public/*", "*"), attempts_per_minute=6000)
-USERS = [user(name, repositories=(f"team-{index}/*",)) for index, name in enumerate(STRANGE_NAMES)]
+IMMUTABLE = Immutable(tags=("release/*:v*", "*:*", "a.b/c:1.0"), unless=("*:*-rc*",), deletable=False)
+CLOSED = Access()
+OPEN = Access(anonymous_pull=("public/*", "*"), attempts_per_minute=6000, immutable=IMMUTABLE)
+END = datetime(2027, 1, 1, tzinfo=UTC)
+USERS = [
+    user(name, repositories=(f"team-{index}/*",), expires=END if index % 2 else None)
+    for index, name in enumerate(STRANGE_NAMES)
+]
 WITH_THE_OLD_FORM = ("old-nginx", "everything")
 
 
@@ -47,9 +54,11 @@ def _nginx_test(
     (directory / "registry.conf").write_text(content)
     for file in rights_of(access, USERS):
         (directory / Path(file.path).name).write_text(file.content)
-    (directory / "log.conf").write_text(render("/var/opt/nginx/etc/conf.d/log.conf").content)
+    for name in ("log.conf", "gate.js", "catalogue.js"):
+        (directory / name).write_text(render(f"/var/opt/nginx/etc/conf.d/{name}").content)
     volumes = [f"--volume={directory}:/etc/nginx/conf.d:ro", f"--volume={tls}:/etc/nginx/tls:ro"]
-    argv = ["run", "--rm", "--network=none", "--entrypoint=nginx", *volumes, image, "-t"]
+    module = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
+    argv = ["run", "--rm", "--network=none", "--entrypoint=nginx", *volumes, image, "-g", module, "-t"]
     return docker(*argv, check=False, timeout=SECONDS)
 
 
@@ -74,6 +83,8 @@ def test_it_accepts(name: str, access: Access, image: str, tls: Path, tmp_path: 
         ("ssl_buffer_size 16k;", "ssl_buffer_size 16k"),
         ("proxy_redirect off;", "proxy_redirects off;"),
         ("privkey.pem", "another.pem"),
+        ("js_content gate.forward;", "js_contents gate.forward;"),
+        ("from /etc/nginx/conf.d/gate.js;", "from /etc/nginx/conf.d/another.js;"),
     ],
 )
 def test_it_refuses_a_broken_one(line: str, broken: str, image: str, tls: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from config.registry import Registry, UploadPurging
 from rendering.rootfs import render
 
 
-def _config(registry: Registry) -> dict[str, Any]:
-    file = render("/var/opt/docker-registry/etc/config.yml", registry=registry, stack="acme/docker-registry/prod")
+def _config(registry: Registry, name: str = "config") -> dict[str, Any]:
+    path = f"/var/opt/docker-registry/etc/{name}.yml"
+    file = render(path, registry=registry, stack="acme/docker-registry/prod", drain_seconds=70)
     parsed: dict[str, Any] = yaml.safe_load(file.content)
     return parsed
 
@@ -26,19 +27,38 @@ DEFAULT = {
         "maintenance": {"uploadpurging": {"enabled": True, "age": "168h", "interval": "24h", "dryrun": False}},
     },
     "http": {
-        "addr": ":5000",
-        "draintimeout": "30s",
+        "net": "unix",
+        "addr": "/run/registry/writer.socket",
+        "draintimeout": "70s",
         # Of the container itself alone.
-        "debug": {"addr": "127.0.0.1:5001", "prometheus": {"enabled": True}},
+        "debug": {"addr": "127.0.0.1:5002", "prometheus": {"enabled": True}},
         "headers": {"X-Content-Type-Options": ["nosniff"]},
     },
     "health": {"storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}},
+}
+READER = {
+    "log": {**DEFAULT["log"], "fields": {"service": "registry-reader"}},  # type: ignore[dict-item]
+    "storage": {
+        **DEFAULT["storage"],  # type: ignore[dict-item]
+        "maintenance": {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}},
+    },
+    "http": {
+        **DEFAULT["http"],  # type: ignore[dict-item]
+        "addr": "/run/registry/reader.socket",
+        "draintimeout": "25s",
+        "debug": {"addr": "127.0.0.1:5001", "prometheus": {"enabled": True}},
+    },
 }
 
 
 def test_the_defaults() -> None:
     """Deletion and access log on, unfinished uploads removed after a week, the debug server for itself, no secret."""
     assert _config(Registry()) == DEFAULT
+
+
+def test_the_reader_never_writes() -> None:
+    """Neither for a client nor by itself, and it remembers nothing that the writer could change. All else is equal."""
+    assert _config(Registry(), "reader") == DEFAULT | READER
 
 
 def _purging(**settings: object) -> dict[str, Any]:
@@ -64,5 +84,7 @@ def test_each_option_changes_its_value_and_no_other(settings: Registry, changed:
 
 
 def test_the_drain_is_shorter_than_docker_s_patience() -> None:
-    """Docker kills a container after 30 seconds: requests must be done by then."""
-    assert int(_config(Registry())["http"]["draintimeout"].removesuffix("s")) <= 30
+    """Docker kills a container after 30 seconds: by then reads are done, and the writer has been ended."""
+    assert int(_config(Registry(), "reader")["http"]["draintimeout"].removesuffix("s")) < 30
+    writers = render("/var/opt/docker-registry/etc/registry-writers").content
+    assert int(writers.split(" grace=")[1].splitlines()[0]) < 30

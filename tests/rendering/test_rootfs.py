@@ -8,29 +8,36 @@ import pytest
 from config.registry import Registry
 from rendering.rootfs import TOOLS, TREE, HostFile, on_host, render, tools
 
-PLAIN = sorted(f"/{path.relative_to(TREE)}" for path in TREE.rglob("*") if path.is_file() and path.suffix != ".j2")
+PLAIN = sorted(
+    f"/{path.relative_to(TREE)}" for path in TREE.rglob("*") if path.is_file() and path.suffix not in {".j2", ".pyc"}
+)
 TEMPLATES = sorted(f"/{path.relative_to(TREE)}".removesuffix(".j2") for path in TREE.rglob("*.j2"))
 
 
 def test_the_tree_has_the_files_that_the_program_needs() -> None:
     """What is missing here is noticed here, not on a host."""
     assert TEMPLATES == [
-        "/etc/docker-registry/gc.conf",
-        "/etc/docker-registry/host.conf",
-        "/etc/docker-registry/retention.lua",
+        "/etc/docker-registry/host.json",
         "/etc/logrotate.d/docker-opt",
+        "/etc/systemd/system/docker-registry-backup.timer",
         "/etc/systemd/system/docker-registry-certificate.timer",
         "/etc/systemd/system/docker-registry-gc.timer",
+        "/etc/systemd/system/docker-registry-metrics.service",
+        "/etc/systemd/system/docker-registry-metrics.timer",
         "/etc/systemd/system/docker-registry-network.service",
         "/etc/systemd/system/docker-registry-retention.timer",
         "/var/opt/docker-registry/etc/config.yml",
+        "/var/opt/docker-registry/etc/reader.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",
         "/var/opt/nginx/etc/conf.d/access.conf",
         "/var/opt/nginx/etc/conf.d/accounts.conf",
+        "/var/opt/nginx/etc/conf.d/immutable.conf",
         "/var/opt/nginx/etc/conf.d/registry.conf",
+        "/var/opt/nginx/etc/start/main.conf",
     ]
+    assert "/var/opt/nginx/etc/start/passwords.conf" in PLAIN
     assert "/var/opt/nginx/etc/start/nginx-start" in PLAIN
-    assert "/var/opt/nginx/etc/conf.d/log.conf" in PLAIN
+    assert {"/var/opt/nginx/etc/conf.d/log.conf", "/var/opt/nginx/etc/conf.d/gate.js"} <= set(PLAIN)
     assert "/var/opt/docker-registry/etc/registry-start" in PLAIN
     assert "/var/opt/certbot/nginx/etc/conf.d/acme.conf" in PLAIN
     assert "/etc/systemd/system/docker-registry-certificate.service" in PLAIN
@@ -59,7 +66,8 @@ def test_a_path_that_only_resembles_the_data_s_stays() -> None:
 
 def test_a_template_is_filled_in() -> None:
     """Its path on the host has no .j2, and follows the root."""
-    file = render("/var/opt/docker-registry/etc/config.yml", root="/srv", stack="a/b/c", registry=Registry())
+    path = "/var/opt/docker-registry/etc/config.yml"
+    file = render(path, root="/srv", stack="a/b/c", registry=Registry(), drain_seconds=60)
     assert file.path == "/srv/docker-registry/etc/config.yml"
     assert "Written by the stack a/b/c." in file.content
     assert "{" not in file.content
@@ -80,10 +88,10 @@ def test_an_unknown_path_is_an_error(path: str) -> None:
 
 
 def test_the_tools_are_all_there_and_can_be_run() -> None:
-    """In one directory, or where people's commands are; executable in the tree too, but for regbot's parts."""
+    """In one directory, or where people's commands are; executable in the tree too, but for modules."""
     assert [tool for tool in PLAIN if tool.startswith((TOOLS, "/usr/local/bin/"))] == tools()
     for tool in tools():
-        assert tool.endswith(".lua") or (TREE / tool.lstrip("/")).stat().st_mode & 0o111, tool
+        assert bool((TREE / tool.lstrip("/")).stat().st_mode & 0o111) != tool.endswith(".py"), tool
 
 
 @pytest.mark.parametrize("path", [*PLAIN, *TEMPLATES])

@@ -34,7 +34,8 @@ def test_http_serves_the_challenges_of_certificate_authorities() -> None:
     for number in (0, 1):
         challenge = block(DEFAULT, "location ^~ /.well-known/acme-challenge/", number)
         assert "root /var/www/letsencrypt;" in challenge
-    assert DEFAULT.count("acme-challenge") == 2
+        assert challenge[:2] == ['if ($uri !~ "^/[.]well-known/acme-challenge/[A-Za-z0-9_-]+\\z") {', "return 404;"]
+    assert DEFAULT.count("root /var/www/letsencrypt;") == 2
     assert all("location ^~ /.well-known/acme-challenge/ {" in server for server in (HTTP, HTTP_BY_ANOTHER_NAME))
 
 
@@ -105,6 +106,8 @@ def test_the_password_ends_at_the_proxy() -> None:
     assert "proxy_set_header Authorization '';" in ALL
     assert [line for line in ALL if line.startswith("proxy_set_header Authorization")] == [
         "proxy_set_header Authorization '';",
+        # Where a location has headers of its own.
+        "proxy_set_header Authorization '';",
         "proxy_set_header Authorization $credentials;",
     ]
 
@@ -118,7 +121,7 @@ def test_refusals_are_the_registry_s_own_kind_of_error(status: int) -> None:
     assert int(found[1]) == status
     [error] = json.loads(found[2])["errors"]
     assert error["code"] == {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 405: "UNSUPPORTED"}[status]
-    assert start < REGISTRY.index("proxy_pass http://$registry$registry_uri;")
+    assert start < REGISTRY.index("proxy_pass http://reader$registry_uri;")
     assert "default_type application/json;" in REGISTRY
 
 
@@ -153,42 +156,27 @@ def test_every_answer_tells_the_api_version() -> None:
     assert version == ["'' 'registry/2.0';"]
 
 
-def test_a_recreated_container_is_found_again() -> None:
-    """Names are asked of Docker's resolver, by variables, whose value nginx keeps no longer than a start takes."""
+def test_a_recreated_page_is_found_again() -> None:
+    """Names are asked of Docker's resolver, by a variable, whose value nginx keeps no longer than a start takes."""
     assert "resolver 127.0.0.11 valid=1s ipv6=off;" in ALL
-    assert {"set $registry registry:5000;", "set $registry_ui registry-ui:80;"} <= set(HTTPS)
-    passes = [line for line in HTTPS if line.startswith("proxy_pass ")]
-    assert passes
-    assert set(passes) == {
-        "proxy_pass http://$registry$registry_uri;",
+    assert "set $registry_ui registry-ui:80;" in HTTPS
+
+
+def test_the_registry_is_reached_by_its_sockets_alone() -> None:
+    """No request goes to an address in the network but the page's."""
+    passes = {line for line in ALL if line.startswith("proxy_pass ")}
+    assert passes == {
+        "proxy_pass http://reader/v2/_catalog?$args;",
+        "proxy_pass http://reader/v2/$repository/manifests/$named_tag;",
+        "proxy_pass http://reader$registry_uri;",
+        "proxy_pass http://reader;",
+        # That of the generation which the gate let it through to.
+        "proxy_pass http://unix:/run/registry/writers/$writer/socket:$registry_uri;",
         "proxy_pass http://$registry_ui;",
         # The server inside, by the name of its group.
         "proxy_pass http://accounts/;",
     }
-
-
-def test_writes_are_held_off_by_a_file_and_reads_never() -> None:
-    """Whatever the method is called: only those that are known to read are let through."""
-    assert block(DEFAULT, "map $request_method $hold") == [
-        "default /run/docker-registry/hold;",
-        "GET '';",
-        "HEAD '';",
-        "OPTIONS '';",
-    ]
-    held = ["if (-f $hold) {", "rewrite ^ /held last;", "}"]
-    start = REGISTRY.index(held[0])
-    assert REGISTRY[start:][:3] == held
-    assert start < REGISTRY.index("proxy_pass http://$registry$registry_uri;")
-
-
-def test_what_is_held_off_is_told_to_those_who_may() -> None:
-    """In the registry's own form, with when to try again: password and role are looked at before."""
-    assert not any("held" in line for line in V2)
-    assert REGISTRY.index("if ($answer = 403) {") < REGISTRY.index("rewrite ^ /held last;")
-    answer = block(DEFAULT, "location = /held")
-    assert {"internal;", "add_header Retry-After 10 always;"} <= set(answer)
-    [line] = [line for line in answer if line.startswith("return 503 ")]
-    assert json.loads(line.split("'")[1])["errors"][0]["code"] == "UNAVAILABLE"
+    assert block(DEFAULT, "upstream reader") == ["server unix:/run/registry/reader.socket;", "keepalive 16;"]
 
 
 def test_old_docker_gets_404_on_request() -> None:
@@ -247,7 +235,7 @@ def test_health_is_for_the_container_itself() -> None:
     """Without a password, and so from inside only; it reaches the registry."""
     health = block(DEFAULT, "location = /healthz")
     assert health.index("allow 127.0.0.1;") < health.index("deny all;")
-    assert "proxy_pass http://$registry;" in health
+    assert "proxy_pass http://reader;" in health
 
 
 def test_redirects_name_another_port() -> None:

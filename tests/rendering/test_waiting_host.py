@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.rendering.certificate_host import CertificateHost
-from tests.rendering.status_host import Host
 
 # It answers from the third time on, if it ever does, and ends as often as a file says.
 _DOCKER = """
@@ -24,15 +23,6 @@ case "$*" in
     exec*) [ "$(grep -c ^exec {root}/calls)" -ge {times} ] ;;
 esac
 """
-
-
-def test_a_container_that_answers_before_docker_has_looked(tmp_path: Path) -> None:
-    """Is well: Docker's first check of a new container comes late."""
-    host = Host(tmp_path / "host")
-    host.containers(nginx=("running", "Up 1 second (health: starting)"))
-    host.path("/answers").write_text("nginx")
-    code, status = host.all("containers")
-    assert (code, status["containers"][0]["state"]) == (0, "ok")
 
 
 def test_a_container_is_asked_until_it_answers(tmp_path: Path) -> None:
@@ -114,16 +104,28 @@ def test_the_proxy_is_told_once_at_a_time(tmp_path: Path) -> None:
     assert (tmp_path / "calls").read_text().split() == ["begins", "ends"] * 8
 
 
-@pytest.mark.parametrize("name", ["log.conf", "registry.conf"])
 @pytest.mark.parametrize("site", [False, True])
-def test_the_proxy_s_files_are_tested_once_there_is_a_site(name: str, site: bool, tmp_path: Path) -> None:
-    """Before, nothing serves by them, and the start of the proxy is the test of all."""
+def test_the_proxy_s_files_are_tested_once_there_is_a_site(site: bool, tmp_path: Path) -> None:
+    """Before, nothing serves by them, and the start of the proxy is the test of all. What lies beside them counts."""
     host = CertificateHost(tmp_path / "host")
-    host.command("docker", f'echo "$*" >>{tmp_path}/calls')
+    host.command(
+        "docker",
+        f'for it; do case $it in *:/etc/nginx/conf.d:ro) grep -H "" "${{it%%:*}}"/* ;; esac; done >{tmp_path}/seen',
+    )
     folder = tmp_path / "root/nginx/etc/conf.d"
-    folder.mkdir(parents=True)
+    new = Path(f"{tmp_path}/new{folder}")
+    for directory in (folder, new):
+        directory.mkdir(parents=True)
+    (folder / "own.conf").write_text("own\n")
+    (folder / "kept.conf.20260101-000000~").write_text("kept\n")
     if site:
-        (folder / "registry.conf").touch()
-    (tmp_path / "new").touch()
-    done = host.run("nginx-test", "nginx:1", str(tmp_path / "root"), name, str(tmp_path / "new"))
-    assert (done.code, (tmp_path / "calls").exists()) == (0, site), done.err
+        (folder / "registry.conf").write_text("old\n")
+    for name in ("registry.conf", "gate.js"):
+        (new / name).write_text("new\n")
+    done = host.run("nginx-test", "nginx:1", str(tmp_path / "root"), str(tmp_path / "new"))
+    assert (done.code, done.err) == (0, "")
+    seen = (tmp_path / "seen").read_text().splitlines() if site else []
+    assert [line.rpartition("/")[2] for line in seen] == (
+        ["gate.js:new", "own.conf:own", "registry.conf:new"] if site else []
+    )
+    assert (tmp_path / "seen").exists() is site

@@ -9,23 +9,27 @@ from components.adoption import Adoption, AdoptionArgs
 from components.certificate import Certificate, CertificateArgs
 from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
-from components.network import Network, NetworkArgs
+from components.network import Network
 from components.nginx import Nginx, NginxArgs
+from components.nginx_files import NginxFiles, NginxFilesArgs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
-from components.volumes import Volumes, VolumesArgs
+from components.volumes import Volumes
 from config import Secrets, Settings
 from tests.unit.config.stack import Stack
 from tests.unit.programs import part
-from tests.unit.recorder import STACK_NAME, Recording
+from tests.unit.recorder import Recording
 
 
 class Assembly:
-    """One of each component, made when it is asked for and called by the first letter of its kind; the proxy is `p`."""
+    """One of each component, made when it is asked for.
+
+    Its name is a letter, mostly the first of its kind; the proxy is `p`, its files `b`.
+    """
 
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
         self.settings, self.secrets = settings, secrets
-        self.host = Host("h", HostArgs(settings, secrets, STACK_NAME))
+        self.host = host_of("h", settings, secrets)
 
     @cached_property
     def images(self) -> Images:
@@ -35,7 +39,7 @@ class Assembly:
 
     @cached_property
     def network(self) -> Network:
-        return Network("n", NetworkArgs(self.settings.network), self.host, self.adoption)
+        return Network("n", self.settings.network, self.host, self.adoption)
 
     @cached_property
     def adoption(self) -> Adoption:
@@ -44,11 +48,12 @@ class Assembly:
 
     @cached_property
     def volumes(self) -> Volumes:
-        return Volumes("v", VolumesArgs(self.host.root), self.host)
+        return Volumes("v", self.host)
 
     @cached_property
     def registry(self) -> Registry:
-        args = RegistryArgs(self.settings.registry, self.settings.limits, self.secrets.registry_http_secret)
+        drain = self.settings.gc.drain_seconds
+        args = RegistryArgs(self.settings.registry, self.settings.limits, drain, self.secrets.registry_http_secret)
         return Registry("r", args, self.host, self.network, self.volumes, self.images)
 
     @cached_property
@@ -62,13 +67,23 @@ class Assembly:
         args = CertificateArgs(
             settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key
         )
-        return Certificate("c", args, self.host, self.images)
+        return Certificate("c", args, self.host, self.images, self.volumes)
 
     @cached_property
     def nginx(self) -> Nginx:
-        args = NginxArgs(self.settings, self.secrets.user_credentials)
-        needed = (self.adoption, self.certificate, self.registry, self.ui, self.volumes, self.images)
-        return Nginx("p", args, self.host, self.network, *needed)
+        args = NginxArgs(self.settings.site, self.settings.limits, self.images.nginx)
+        return Nginx("p", args, self.host, self.network, self.files, [self.registry.service, self.ui.service])
+
+    @cached_property
+    def files(self) -> NginxFiles:
+        args = NginxFilesArgs(self.settings, self.secrets.accounts, self.secrets.account_marks)
+        return NginxFiles("b", args, self.host, self.volumes, self.adoption, self.certificate)
+
+
+def host_of(name: str, settings: Settings, secrets: Secrets) -> Host:
+    """A host with what the settings say of it."""
+    args = HostArgs(settings.host, settings.site, settings.network, settings.storage, secrets.ssh_private_key)
+    return Host(name, args)
 
 
 def assembled(component: str, preview: bool, changes: Stack | None = None) -> Recording:

@@ -16,7 +16,7 @@ from rendering.rootfs import TREE, fingerprint
 from tests.unit.config.test_example import example, with_password
 from tests.unit.diagram import drawn_in, mermaid
 from tests.unit.programs import run_stack
-from tests.unit.recorder import UNKNOWN, Recorded, Recording
+from tests.unit.recorder import STACK, UNKNOWN, Recorded, Recording
 
 FOLDER = Path(__file__).parent / "snapshots"
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"
@@ -56,7 +56,9 @@ def _content(mode: str) -> dict[str, Any]:
     run = example_run(mode)
     connection = run["host-check"].inputs["connection"]
     resources = {name: _resource(run[name], connection) for name in sorted(run.resources)}
-    outputs = {name: values for name, values in sorted(run.registered_outputs.items()) if values}
+    outputs = {name: dict(values) for name, values in sorted(run.registered_outputs.items()) if values}
+    # It tells of the same inputs.
+    outputs[STACK].pop("manifest")
     hooks = dict.fromkeys(sorted(run.hooks), "registered")
     content: dict[str, Any] = _plain(
         {"connection": connection, "resources": resources, "outputs": outputs, "hooks": hooks}

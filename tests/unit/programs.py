@@ -25,6 +25,9 @@ MAIN = Path(__file__).parents[2] / "__main__.py"
 HTTP_SECRET = "signs-the-uploads-0123456789"
 SECOND_PASSWORD = "zweites Kennwort: äöü"
 SSH_KEY = pki.ssh_key()
+BACKUP_PASSWORD = 'opens the "backups"'
+BACKUP_KEY = pki.key_pem(pki.new_key())
+BACKUP_VARIABLE = "of-the-server-with-the-backups"
 LEAF = pki.issue("*.example.net")
 AUTHORITY_PEM = pki.issue("ca.example.net", authority=True).pem
 EAB_KEY = "c2VjcmV0LW9mLWFuLWV4dGVybmFsLWFjY291bnQ"
@@ -72,6 +75,14 @@ VARIANTS: dict[str, Stack] = {
         },
         "nginx": {"hsts": True, "tlsProfile": "modern"},
         "logs": {"maxSize": "512k", "keep": 40},
+        "backup": {
+            "repository": "sftp:backup@nas.example.net:/srv/registry",
+            "password": BACKUP_PASSWORD,
+            "hostKey": HOST_KEY,
+            "privateKey": BACKUP_KEY,
+            "environment": [{"name": "AWS_SECRET_ACCESS_KEY", "secret": BACKUP_VARIABLE}],
+            "keep": {"daily": 7},
+        },
     },
     # A certificate that lies on the host already.
     "paths": {
@@ -102,8 +113,9 @@ VARIANTS: dict[str, Stack] = {
             "mode": "on",
             "schedule": "Sun 03:00",
             "randomDelay": "10m",
-            "policies": [{"repositories": ["**"], "keepLast": 5}],
+            "policies": [{"repositories": ["**"], "keepLast": 5, "unpulledDays": 90}],
         },
+        "metrics": {"enabled": True},
     },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},
@@ -119,6 +131,9 @@ SECRETS = (
     HTTP_SECRET,
     SSH_KEY.splitlines()[1],
     LEAF.key_pem.splitlines()[1],
+    BACKUP_PASSWORD,
+    BACKUP_KEY.splitlines()[1],
+    BACKUP_VARIABLE,
 )
 """What no one may see, of the variant "full"."""
 

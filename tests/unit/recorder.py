@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,10 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import resource_pb2
+
+from rendering.bundle import Entry
+from tests.unit.bundles import entries_of
+from tests.unit.loops import close_loop
 
 PROJECT, STACK, ORGANIZATION = "docker-registry", "production", "acme"
 STACK_NAME = f"{ORGANIZATION}/{PROJECT}/{STACK}"
@@ -95,10 +100,27 @@ class Recording:
         return [resource for resource in self if resource.is_command]
 
     @property
-    def directories(self) -> list[Recorded]:
-        """The commands that make directories."""
-        tools = ("/ensure-directories ", "/prepare-volumes ")
-        return [one for one in self.commands if any(tool in str(one.inputs["create"]) for tool in tools)]
+    def directories(self) -> list[str]:
+        """The directories that commands make: mode, owner and path of each."""
+        tables = [one for one in self.commands if "/prepare-volumes " in str(one.inputs["create"])]
+        lines = [line for one in tables for line in str(one.inputs["stdin"]).splitlines()]
+        return [*lines, *(f"{it.mode} {it.owner} {it.path}" for _, it in self._entries() if it.content is None)]
+
+    @property
+    def files(self) -> dict[str, tuple[Recorded, Entry]]:
+        """The files that commands put on the host, by path, each with its command."""
+        found = {entry.path: (one, entry) for one, entry in self._entries() if entry.content is not None}
+        for one in self.commands:
+            words = shlex.split(str(one.inputs["create"]), comments=True)
+            if any(word.endswith("/put-file") for word in words):
+                mode, owner = (words[words.index(option) + 1] for option in ("--mode", "--owner"))
+                found[words[-1]] = one, Entry(words[-1], mode, owner, str(one.inputs["stdin"]))
+        return found
+
+    def _entries(self) -> Iterator[tuple[Recorded, Entry]]:
+        for one in self.commands:
+            if "/put-files " in str(one.inputs["create"]):
+                yield from ((one, entry) for entry in entries_of(str(one.inputs["stdin"])))
 
     @property
     def components(self) -> list[Recorded]:
@@ -182,7 +204,10 @@ class _Monitor(mocks.MockMonitor):
         self._recording = recording
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: ANN401, N802
-        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        try:
+            response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        finally:
+            close_loop()
         if request.type != "pulumi:pulumi:Stack":
             assert request.name not in self._recording.resources, f"two resources are called {request.name}"
             self._recording.resources[request.name] = _recorded(request)

@@ -33,6 +33,5 @@ def test_nothing_takes_its_place_before(preview: bool) -> None:
     """Neither the network nor the files that the old proxy reads on every request."""
     run = assembled("nginx", preview, ADOPT)
     assert "a-retire" in run["n-bridge"].depends_on
-    assert "a-retire" in run["p-directories"].depends_on
-    for name in ("p-accounts", "p-log-format", "p-start"):
-        assert "p-directories" in run[name].depends_on
+    for name in ("b-htpasswd", "b-configuration"):
+        assert "a-retire" in run[name].depends_on

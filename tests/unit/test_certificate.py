@@ -58,23 +58,27 @@ def test_it_is_never_deleted(preview: bool, changes: Stack) -> None:
 def test_it_is_installed_once_directories_and_image_are_there(preview: bool, changes: Stack) -> None:
     """nginx itself tests the pair before it takes the old one's place."""
     run = _certificate(preview, changes)
-    [installation] = [command for command in run.commands if command.parent == "c" and command.name != "c-directories"]
-    assert installation.depends_on >= {"c-directories", "i-nginx"}
+    [installation] = [command for command in run.commands if command.parent == "c"]
+    assert installation.depends_on >= {"v-prepare", "i-nginx"}
 
 
 def test_the_directories_are_closed_to_others(preview: bool) -> None:
     """Certificates for root, the meeting place with certificate authorities for nginx, nothing for others."""
-    lines = _certificate(preview)["c-directories"].inputs["stdin"].splitlines()
-    assert lines[0] == "0750 root:root /var/opt/letsencrypt"
-    assert lines[1:9] == [
-        f"0750 101:root /var/opt/certbot{below}"
-        for below in (
-            "",
-            *("/nginx", "/nginx/etc", "/nginx/etc/conf.d", "/logs"),
-            *("/webroot", "/webroot/.well-known", "/webroot/.well-known/acme-challenge"),
-        )
+    lines = _certificate(preview)["v-prepare"].inputs["stdin"].splitlines()
+    assert [line for line in lines if line.endswith("/letsencrypt")] == ["0750 root:root /var/opt/letsencrypt"]
+    assert [line for line in lines if "/certbot" in line] == [
+        *(
+            f"0700 root:root /var/opt/certbot{below}"
+            for below in ("", "/nginx", "/nginx/etc", "/nginx/etc/conf.d", "/logs")
+        ),
+        *(
+            f"0750 root:3 /var/opt/certbot/webroot{below}"
+            for below in ("", "/.well-known", "/.well-known/acme-challenge")
+        ),
     ]
-    assert lines[9:] == [f"0700 root:root /var/opt/nginx{below}" for below in ("", "/etc", "/etc/tls")]
+    assert [line for line in lines if "/opt/nginx" in line] == [
+        f"0700 root:root /var/opt/nginx{below}" for below in ("", "/etc", "/etc/tls")
+    ]
 
 
 @pytest.mark.parametrize("changes", [{}, INLINE, PATHS], ids=["self-signed", "inline", "paths"])

@@ -56,8 +56,8 @@ def test_the_challenge_comes_where_the_proxy_will_listen(preview: bool) -> None:
     words = _words(preview, changes)
     assert words[words.index("--listen") + 1] == "203.0.113.7:8080"
     assert words[words.index("--root") + 1] == "/srv/registry"
-    challenge = assembled("certificate", preview, changes)["c-challenge-site"]
-    assert challenge.inputs["create"].endswith(" /srv/registry/certbot/nginx/etc/conf.d/acme.conf")
+    run = assembled("certificate", preview, changes)
+    assert run.files["/srv/registry/certbot/nginx/etc/conf.d/acme.conf"][0].name == "c-acme-files"
 
 
 def test_another_certbot_is_run_as_it_is_written(preview: bool) -> None:
@@ -99,15 +99,14 @@ def test_the_request_is_no_secret(preview: bool) -> None:
 @pytest.mark.parametrize(("changes", "content"), [(FULL, AUTHORITY_PEM), (LEAST, "# The ACME server is publicly")])
 def test_a_server_of_one_s_own_is_trusted_by_its_bundle(preview: bool, changes: Stack, content: str) -> None:
     """The file is there in any case: one that is deleted would go only after the next request."""
-    bundle = assembled("certificate", preview, changes)["c-server-authority"]
-    assert bundle.inputs["stdin"].strip().startswith(content.strip())
-    assert bundle.inputs["create"].endswith(" /var/opt/letsencrypt/server-ca.pem")
+    _, bundle = assembled("certificate", preview, changes).files["/var/opt/letsencrypt/server-ca.pem"]
+    assert str(bundle.content).strip().startswith(content.strip())
 
 
 def test_it_is_asked_for_once_all_is_there(preview: bool) -> None:
     """Both images, the challenge's site, the server's bundle, the directories."""
     issue = assembled("certificate", preview, FULL)["c-acme"]
-    needed = {"c-directories", "c-challenge-site", "c-server-authority", "i-nginx", "i-certbot"}
+    needed = {"v-prepare", "c-acme-files", "i-nginx", "i-certbot"}
     assert issue.depends_on >= needed
 
 
@@ -115,7 +114,7 @@ def test_no_certificate_and_no_account_is_deleted(preview: bool) -> None:
     """Authorities count: after destroy the next up finds both."""
     run = assembled("certificate", preview, FULL)
     assert "delete" not in run["c-acme"].inputs
-    assert "delete" not in run["c-directories"].inputs
+    assert "delete" not in run["v-prepare"].inputs
 
 
 def test_the_proxy_reads_certbot_s_own_files() -> None:

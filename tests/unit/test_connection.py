@@ -143,8 +143,8 @@ def test_the_machine_itself_needs_no_connection(preview: bool) -> None:
 def test_files_remember_the_way_they_came(preview: bool) -> None:
     """A file taken over by another connection is not removed when the old resource is."""
     for variant, kind in (("plain", "ssh"), ("local", "local")):
-        create = whole(variant, preview)["nginx-site"].inputs["create"]
-        assert f"--for nginx-site@{kind} " in create
+        create = whole(variant, preview)["nginx-files-configuration"].inputs["create"]
+        assert f"--for nginx-files-configuration@{kind} " in create
 
 
 _FAKE_SSH = """#!/bin/sh

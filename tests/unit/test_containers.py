@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rendering.rootfs import TOOLS
+from rendering.rootfs import TOOLS, render
 from tests.unit.programs import whole
 from tests.unit.recorder import Recorded, Recording
 
@@ -46,8 +46,11 @@ def test_its_health_is_what_it_answers(container: Recorded) -> None:
     """By HTTP, inside the container, in the Go form of durations, with which a refresh finds no difference."""
     health = container.inputs["healthcheck"]
     assert health["tests"][0] == "CMD-SHELL"
-    assert "http" in health["tests"][1]
-    assert "127.0.0.1" in health["tests"][1]
+    asked = health["tests"][1]
+    if asked == "/bin/sh /etc/distribution/registry-start healthy":
+        asked = render("/var/opt/docker-registry/etc/registry-healthy").content
+    assert "http" in asked
+    assert "127.0.0.1" in asked
     assert (health["interval"], health["timeout"], health["startPeriod"]) == ("5s", "5s", "30s")
 
 
@@ -144,17 +147,17 @@ def test_published_ports_are_sorted_and_have_an_address(container: Recorded) -> 
 
 def test_it_mounts_directories_that_the_stack_made(run: Recording, container: Recorded) -> None:
     """With owner and mode; never a file, which would stay the old one when it is replaced by a rename."""
-    made = {line.split()[2] for one in run.directories for line in one.inputs["stdin"].splitlines()}
+    made = {line.split()[2] for line in run.directories}
     for volume in container.inputs["volumes"]:
         if "hostPath" in volume:
             assert volume["hostPath"] in made
 
 
 def test_what_it_only_reads_it_cannot_write(container: Recorded) -> None:
-    """Directories of the host are mounted read-only, but the proxy's logs."""
+    """Directories of the host are mounted read-only, but the proxy's logs, and where it meets the registry."""
     for volume in container.inputs["volumes"]:
         if "hostPath" in volume:
-            assert volume["readOnly"] is not volume["hostPath"].endswith("/logs"), volume
+            assert volume["readOnly"] is not volume["hostPath"].endswith(("/logs", "/sockets")), volume
 
 
 def test_it_runs_the_image_that_was_pulled(container: Recorded) -> None:
@@ -182,7 +185,6 @@ def test_the_proxy_starts_last(run: Recording) -> None:
     assert run["nginx-container"].depends_on >= {
         "registry-container",
         "registry-ui-container",
-        "nginx-accounts",
-        "nginx-site",
-        "nginx-start",
+        "nginx-files-htpasswd",
+        "nginx-files-configuration",
     }

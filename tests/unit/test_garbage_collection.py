@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
 
-from components.facts import Facts, FactsArgs
-from components.garbage_collection import GarbageCollection, GarbageCollectionArgs
+from components.facts import Facts
+from components.garbage_collection import GarbageCollection
 from config import Secrets, Settings
 from tests.unit.assembly import Assembly
 from tests.unit.config.stack import Stack
@@ -21,30 +22,29 @@ TRACES = "/var/lib/docker-registry/gc /var/lib/systemd/timers/stamp-docker-regis
 def _collection(preview: bool, changes: Stack | None = None) -> Recording:
     def build(settings: Settings, secrets: Secrets) -> object:
         others = Assembly(settings, secrets)
-        facts = Facts("f", FactsArgs(settings), others.host, others.certificate)
-        args = GarbageCollectionArgs(settings.gc, settings.images.registry)
-        return GarbageCollection("g", args, others.host, others.registry, others.nginx, facts)
+        facts = Facts("f", settings, others.host, others.certificate)
+        services = [others.registry.service, others.nginx.service]
+        return GarbageCollection("g", settings.gc, others.host, facts, services)
 
     return part(build, preview=preview, changes=changes)
 
 
-def _told(run: Recording) -> list[str]:
-    lines: list[str] = run["g-settings"].inputs["stdin"].splitlines()
-    return lines[1:]
+def _told(run: Recording) -> dict[str, object]:
+    told: dict[str, object] = json.loads(run["f-host"].inputs["stdin"])["gc"]
+    return told
 
 
 def test_it_is_told_its_settings(preview: bool) -> None:
-    """In a file of its own, which holds no secret."""
-    run = _collection(preview)
-    assert run["g-settings"].inputs["create"].endswith(" /etc/docker-registry/gc.conf")
-    assert _told(run) == ["delete_untagged=yes", "max_share=50", "drain_seconds=60"]
-    changes = {"gc": {"deleteUntagged": False, "maxShare": 100, "drainSeconds": 5}}
-    assert _told(_collection(preview, changes)) == ["delete_untagged=no", "max_share=100", "drain_seconds=5"]
+    """In the facts, which hold no secret."""
+    told = _told(_collection(preview))
+    assert told == {"deleteUntagged": True, "maxShare": 50, "drainSeconds": 60, "trashDays": 7}
+    changes = {"deleteUntagged": False, "maxShare": 100, "drainSeconds": 5, "trashDays": 0}
+    assert _told(_collection(preview, {"gc": changes})) == changes
 
 
 def test_untagged_manifests_stay_with_an_older_registry(preview: bool) -> None:
-    """Which would remove the platforms of tagged images."""
-    assert "delete_untagged=no" in _told(_collection(preview, {"images": {"registry": "registry:2.8.3"}}))
+    """As they always have."""
+    assert _told(_collection(preview, {"images": {"registry": "registry:2.8.3"}}))["deleteUntagged"] is False
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_untagged_manifests_stay_with_an_older_registry(preview: bool) -> None:
     ids=["default", "set"],
 )
 def test_the_schedule_is_a_setting(changes: Stack, schedule: str, delay: str, preview: bool) -> None:
-    """Every morning by default; a run that was missed is made up for."""
+    """Every morning by default; a run that was missed is done later."""
     timer = _collection(preview, {"gc": changes})["g-enable"]
-    assert timer.inputs["create"].endswith(f" {UNIT}.timer")
+    assert f"== {UNIT}.timer " in timer.inputs["stdin"]
     assert {f"OnCalendar={schedule}", f"RandomizedDelaySec={delay}", "Persistent=true"} <= set(
         timer.inputs["stdin"].splitlines()
     )
@@ -64,13 +64,11 @@ def test_the_schedule_is_a_setting(changes: Stack, schedule: str, delay: str, pr
 def test_it_begins_once_registry_and_proxy_can_do_their_part(preview: bool) -> None:
     """One that was made before would not tell what is under way, or not hold writes off."""
     run = _collection(preview)
-    assert run["g-service"].depends_on >= {"r-container", "p-container", "g-settings"}
-    assert run["g-settings"].depends_on >= {"f-file"}
-    assert run["g-enable"].depends_on >= {"g-service"}
+    assert run["g-enable"].depends_on >= {"r-container", "p-container", "f-host"}
 
 
 def test_destroy_ends_a_run_before_its_files_go(preview: bool) -> None:
-    """And the service's own end lets writes go on."""
+    """Its locks go with it, and pushes go on."""
     disable = shlex.split(_collection(preview)["g-enable"].inputs["delete"])[-1]
     assert disable.startswith(
         "systemctl disable -q --now docker-registry-gc.timer && "
@@ -81,5 +79,6 @@ def test_destroy_ends_a_run_before_its_files_go(preview: bool) -> None:
 def test_without_a_schedule_it_can_be_called(preview: bool) -> None:
     """The service is there, the timer isn't."""
     run = _collection(preview, {"gc": {"enabled": False}})
-    assert run["g-service"].inputs["create"].endswith(f" {UNIT}.service")
+    assert f"{UNIT}.service" in run.files
+    assert f"{UNIT}.timer" not in run.files
     assert "g-enable" not in run.resources

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import shlex
 import subprocess
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.host import Directory, FileArgs
+from components.host import STACK_LABEL, FileArgs, FilesArgs, Host
 from config import Secrets, Settings
+from registryctl import machine
+from rendering.bundle import Entry, bundle
 from rendering.rootfs import TOOLS, HostFile
-from rendering.tools import install_script, removal_command
+from rendering.tools import check_script, install_script, removal_command
 from tests.unit.assembly import Assembly, assembled
+from tests.unit.bundles import entries_of
 from tests.unit.config.stack import Stack
 from tests.unit.programs import part
 from tests.unit.recorder import STACK_NAME, Recording
@@ -32,20 +36,30 @@ def test_the_host_is_checked_before_anything_is_touched(preview: bool) -> None:
     assert run["h-check"].inputs["stdin"].startswith("#!/bin/sh\n# Says whether this host can carry the registry")
 
 
-def test_the_check_knows_stack_subnet_network_and_ports(preview: bool) -> None:
+def test_the_label_is_the_same_on_both_sides() -> None:
+    """By it the host's tools know what is the stack's."""
+    assert STACK_LABEL == machine.STACK_LABEL
+    assert STACK_LABEL in check_script()
+
+
+def test_the_check_knows_stack_subnet_ports_and_volumes(preview: bool) -> None:
     """Everything that two stacks, or a stack and its host, could quarrel about."""
     changes = {
         "site": {"httpPort": 8080, "httpsPort": 8443},
         "network": {"name": "images", "subnet": "100.127.9.0/24"},
-        "host": {"installPackages": False},
+        "host": {"installPackages": False, "user": "admin", "sudo": True},
+        "storage": {"root": "/srv/r"},
     }
     words = shlex.split(_host(preview=preview, changes=changes)["h-check"].inputs["create"])
-    assert words[:3] == ["sh", "-s", "--"]
-    assert dict(zip(words[3::2], words[4::2], strict=True)) == {
+    assert words[:5] == ["sudo", "-n", "sh", "-s", "--"]
+    assert dict(zip(words[5::2], words[6::2], strict=True)) == {
         "--stack": STACK_NAME,
         "--subnet": "100.127.9.0/24",
         "--ports": "8080 8443",
+        "--volumes": "registry-data=/srv/r/docker-registry/data registry-logs=/srv/r/docker-registry/logs "
+        "registry-ui-logs=/srv/r/docker-registry-ui/logs",
         "--install": "no",
+        "--user": "admin",
     }
 
 
@@ -77,51 +91,61 @@ def test_the_preparation_follows_the_settings(preview: bool) -> None:
     assert other.endswith("/prepare-host --install no --time-zone Europe/Vienna --user admin")
 
 
-def _with_file(args: FileArgs, *, preview: bool) -> Recording:
+def _with_file(args: FileArgs | FilesArgs, *, preview: bool) -> Recording:
     def build(settings: Settings, secrets: Secrets) -> None:
         host = Assembly(settings, secrets).host
-        host.file("h-file", args, pulumi.ResourceOptions(parent=host))
+        put = host.file if isinstance(args, FileArgs) else host.files
+        put("h-file", args, pulumi.ResourceOptions(parent=host))  # type: ignore[arg-type]
 
     return part(build, preview=preview)
 
 
 def test_a_file_is_one_resource_with_its_content_to_see(preview: bool) -> None:
-    """Size in bytes, mode, owner, test and what follows, each quoted."""
+    """Size in bytes, mode and owner, each quoted."""
     content = "ein Wörtchen\n"
-    args = FileArgs(
-        HostFile("/etc/it's here", content), "/etc/it's here", "0640", "root:adm", verify="check it", then="say so"
-    )
+    args = FileArgs(HostFile("/etc/it's here", content), "/etc/it's here", "0640", "root:adm")
     file = _with_file(args, preview=preview)["h-file"]
     assert file.inputs["stdin"] == content
     assert shlex.split(file.inputs["create"]) == [
         f"{TOOLS}/put-file",
-        *("--for", "h-file@ssh", "--size", "14", "--mode", "0640", "--owner", "root:adm"),
-        *("--verify", "check it", "--then", "say so", "/etc/it's here"),
+        *("--for", "h-file@ssh", "--size", "14", "--mode", "0640", "--owner", "root:adm", "/etc/it's here"),
     ]
 
 
-def test_destroy_removes_a_file_unless_it_is_kept(preview: bool) -> None:
+def test_files_that_belong_together_are_one_resource(preview: bool) -> None:
+    """Directories first; a head says what each is, and an end that all has arrived."""
+    files = [FileArgs(HostFile(path, "ü\n"), path, "0600") for path in ("/srv/a/one", "/srv/a/two")]
+    args = FilesArgs(files, [Entry("/srv/a", "0700", "root:root")], verify="check it", then="say so")
+    made = _with_file(args, preview=preview)["h-file"].inputs
+    assert made["stdin"] == (
+        "== /srv/a - 0700 root:root\n== /srv/a/one 3 0600 root:root\nü\n== /srv/a/two 3 0600 root:root\nü\n== end\n"
+    )
+    words = [f"{TOOLS}/put-files", "--for", "h-file@ssh", "--verify", "check it", "--then", "say so"]
+    assert shlex.split(made["create"]) == words
+    for path in ("one", "two"):
+        assert f"{TOOLS}/remove-file --for h-file@ssh /srv/a/{path}" in made["delete"]
+
+
+@pytest.mark.parametrize("content", ["", "one\n", "no end", "== end\n", "== /a 1 0600 root:root\n"])
+def test_what_is_in_a_bundle_comes_out_of_it(content: str) -> None:
+    """Whatever it is: heads say how long it is."""
+    entries = [
+        Entry("/a", "0700", "root:root"),
+        Entry("/a/b", "0600", "root:root", content),
+        Entry("/c", "0644", "0:3", "ü\n"),
+    ]
+    assert list(entries_of(bundle(entries))) == entries
+
+
+def test_destroy_removes_files_unless_they_are_kept(preview: bool) -> None:
     """By the tool that keeps what somebody changed; a host without the tool is no obstacle."""
-    file = HostFile("/etc/some file", "content\n")
-    deletes = _with_file(FileArgs(file, file.path), preview=preview)["h-file"].inputs["delete"]
-    assert f"{TOOLS}/remove-file --for h-file@ssh " in deletes
-    done = subprocess.run(["sh", "-c", deletes.replace(TOOLS, "/nonexistent")], timeout=10, check=False)
-    assert done.returncode == 0
-    assert "delete" not in _with_file(FileArgs(file, file.path, kept=True), preview=preview)["h-file"].inputs
-
-
-def test_directories_are_one_resource_that_destroy_leaves(preview: bool) -> None:
-    """A line each, and their number, so that half a list is noticed."""
-
-    def build(settings: Settings, secrets: Secrets) -> None:
-        host = Assembly(settings, secrets).host
-        table = [Directory("0700", "root:root", "/srv/a"), Directory("0750", "101:root", "/srv/b")]
-        host.directories("h-some", table, pulumi.ResourceOptions(parent=host))
-
-    made = part(build, preview=preview)["h-some"].inputs
-    assert made["create"] == f"{TOOLS}/ensure-directories 2"
-    assert made["stdin"] == "0700 root:root /srv/a\n0750 101:root /srv/b\n"
-    assert "delete" not in made
+    file = FileArgs(HostFile("/etc/some file", "content\n"), "/etc/some file")
+    for args in (file, FilesArgs([file])):
+        deletes = _with_file(args, preview=preview)["h-file"].inputs["delete"]
+        assert f"{TOOLS}/remove-file --for h-file@ssh " in deletes
+        done = subprocess.run(["sh", "-c", deletes.replace(TOOLS, "/nonexistent")], timeout=10, check=False)
+        assert done.returncode == 0
+    assert "delete" not in _with_file(FilesArgs([file], kept=True), preview=preview)["h-file"].inputs
 
 
 class _FakeConnection:
@@ -158,7 +182,8 @@ def test_an_orphan_of_the_same_name_is_removed_first(type_: str, kind: str) -> N
     """By the tool that looks for the stack's own label; the name can't be taken for anything else."""
     connection = _FakeConnection("removed it")
     _hook(connection, type_, {"name": "its name"})
-    assert connection.ran == [f"{TOOLS}/remove-orphan {kind} 'its name' {STACK_NAME}"]
+    subnet = " 100.127.255.0/24" if kind == "network" else ""
+    assert connection.ran == [f"{TOOLS}/remove-orphan {kind} 'its name' {STACK_NAME}{subnet}"]
 
 
 @pytest.mark.parametrize("inputs", [{"name": "registry-data"}, None])
@@ -167,3 +192,34 @@ def test_a_volume_is_never_an_orphan(inputs: dict[str, Any] | None) -> None:
     connection = _FakeConnection()
     _hook(connection, "docker:index/volume:Volume", inputs)
     assert connection.ran == []
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        (
+            "after 10 failed attempts: ssh: handshake failed: ssh: host key mismatch",
+            "docker-registry:host.hostKey is not",
+        ),
+        (
+            "ssh: handshake failed: ssh: unable to authenticate, attempted methods",
+            "docker-registry:host.privateKey is not set",
+        ),
+        ("dial tcp 203.0.113.7:22: connect: connection refused", "docker-registry:host.address or host.port is wrong"),
+        ("dial tcp 203.0.113.7:22: i/o timeout", "docker-registry:host.address or host.port is wrong"),
+        ("dial tcp: lookup dr.example.net: no such host", "docker-registry:host.address, "),
+        ("Process exited with status 1", ""),
+    ],
+)
+def test_a_host_that_is_not_reached_has_its_setting_named(
+    said: str, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider's own words are of its library; and nothing is tried again."""
+    told: list[str] = []
+    made: list[Host] = []
+    monkeypatch.setattr("pulumi.log.error", lambda text, *_: told.append(text))
+    run = part(lambda settings, secrets: made.append(Assembly(settings, secrets).host), preview=False)
+    assert run["h-check"].on_error == ("h-explain",)
+    again = asyncio.run(made[0]._explain(SimpleNamespace(errors=[said])))  # type: ignore[arg-type]
+    assert again is False
+    assert [setting in text for text in told] == ([True] if setting else [])

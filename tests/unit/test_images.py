@@ -14,18 +14,17 @@ def _images(preview: bool, changes: Stack | None = None) -> Recording:
 
 
 def test_the_defaults_are_pinned_by_tag(preview: bool) -> None:
-    """Four images, each by the version that the settings' defaults name."""
+    """Three images, each by the version that the settings' defaults name."""
     run = _images(preview)
     names = {image.name: image.inputs["name"] for image in run.of_type("docker:index/remoteImage:RemoteImage")}
     assert names == {
         "i-nginx": "nginx:1.28.0",
         "i-registry": "registry:3.1.2",
-        "i-regbot": "regclient/regbot:v0.11.7",
         "i-ui": "joxit/docker-registry-ui:2.6.0",
     }
 
 
-@pytest.mark.parametrize("key", ["nginx", "registry", "ui", "regbot"])
+@pytest.mark.parametrize("key", ["nginx", "registry", "ui"])
 def test_another_reference_is_pulled_as_it_is_written(preview: bool, key: str) -> None:
     """With registry, port, tag and digest."""
     reference = f"images.example.net:5000/team/it:3.1.2@sha256:{'0f' * 32}"

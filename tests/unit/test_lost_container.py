@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.host import Host, HostArgs
+from components.host import Host
+from tests.unit.assembly import host_of
 from tests.unit.programs import part
-from tests.unit.recorder import STACK_NAME
 
 GONE = "Error response from daemon: No such container: 0123"
 LOST: dict[str, Any] = {
@@ -25,7 +25,7 @@ def tried(**changes: Any) -> tuple[bool, list[str]]:  # noqa: ANN401
     """Whether the engine is told to try again, and what ran on the host."""
     made: list[Host] = []
     part(
-        lambda settings, secrets: made.append(Host("h", HostArgs(settings, secrets, STACK_NAME))),
+        lambda settings, secrets: made.append(host_of("h", settings, secrets)),
         preview=False,
     )
     ran: list[str] = []

@@ -49,7 +49,8 @@ def test_nobody_sends_straight_into_it(preview: bool) -> None:
     """The host's rule is there before the network, from each boot on, and goes with the stack."""
     run = _run(preview, {"network": {"subnet": "100.127.8.0/28"}})
     guard = run["n-guard"]
-    assert f"ExecStart={TOOLS}/guard-network 100.127.8.0/28\n" in guard.inputs["stdin"]
+    assert f"ExecStartPre={TOOLS}/guard-network 100.127.8.0/28\n" in guard.inputs["stdin"]
+    assert f"ExecStart={TOOLS}/guard-network 100.127.8.0/28 --watch\n" in guard.inputs["stdin"]
     assert "Before=docker.service\n" in guard.inputs["stdin"]
     assert f"--then '{TOOLS}/load-unit --enable docker-registry-network.service'" in guard.inputs["create"]
     assert shlex.split(guard.inputs["delete"])[-1].startswith(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
+from config import Secrets, Settings
 from rendering.rootfs import TOOLS
-from tests.unit.assembly import assembled, assembled_anew
+from tests.unit.assembly import Assembly, assembled, assembled_anew
 from tests.unit.config.stack import APR1, Stack
-from tests.unit.programs import VARIANTS
+from tests.unit.programs import VARIANTS, part
 from tests.unit.recorder import Recording
 
 RELOAD = f"{TOOLS}/nginx-reload"
@@ -19,36 +21,50 @@ def _nginx(preview: bool, changes: Stack | None = None) -> Recording:
     return assembled("nginx", preview, changes)
 
 
-def _options(run: Recording, name: str) -> tuple[dict[str, str], str]:
+def _site(run: Recording) -> str:
+    return str(run.files["/var/opt/nginx/etc/conf.d/registry.conf"][1].content)
+
+
+def _options(run: Recording, name: str) -> dict[str, str]:
     words = shlex.split(run[name].inputs["create"])
-    assert words[0] == f"{TOOLS}/put-file"
-    return dict(zip(words[1:-1:2], words[2:-1:2], strict=True)), words[-1]
+    assert words[0] == f"{TOOLS}/put-files"
+    return dict(zip(words[1::2], words[2::2], strict=True))
 
 
-def test_the_site_is_tested_before_it_is_put_and_then_reloaded(preview: bool) -> None:
-    """By nginx -t in the image that will run it; the container is not touched."""
-    options, path = _options(_nginx(preview), "p-site")
-    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt registry.conf"
-    assert options["--then"] == RELOAD
-    assert (options["--mode"], options["--owner"]) == ("0600", "root:root")
-    assert path == "/var/opt/nginx/etc/conf.d/registry.conf"
-
-
-def test_the_format_of_the_log_is_there_before_the_site_that_uses_it(preview: bool) -> None:
-    """Tested and taken up like the site."""
+def test_the_configuration_is_tested_before_it_is_put_and_then_reloaded(preview: bool) -> None:
+    """As a whole, by nginx -t in the image that will run it; the container is not touched."""
     run = _nginx(preview)
-    options, path = _options(run, "p-log-format")
-    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt log.conf"
+    options = _options(run, "b-configuration")
+    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt"
     assert options["--then"] == RELOAD
-    assert path == "/var/opt/nginx/etc/conf.d/log.conf"
-    assert "p-log-format" in run["p-site"].depends_on
-    assert run["p-site"].inputs["stdin"].count("access_log /var/log/nginx/access.log audit;") == 4
-    assert "log_format audit escape=json" in run["p-log-format"].inputs["stdin"]
+    modes = {
+        path.removeprefix("/var/opt/nginx/etc/"): entry.mode
+        for path, (one, entry) in run.files.items()
+        if one.name == "b-configuration"
+    }
+    assert modes == {
+        **dict.fromkeys(
+            [f"conf.d/{name}.conf" for name in ("registry", "accounts", "access", "immutable", "log")], "0600"
+        ),
+        **dict.fromkeys(["conf.d/gate.js", "conf.d/catalogue.js"], "0600"),
+        "start/nginx-start": "0700",
+        "start/passwords.conf": "0600",
+        "start/main.conf": "0600",
+        "/etc/tmpfiles.d/docker-registry.conf": "0644",
+    }
+    assert {entry.owner for _, entry in run.files.values()} == {"root:root"}
+
+
+def test_the_format_of_the_log_is_the_site_s(preview: bool) -> None:
+    """In a file of its own."""
+    run = _nginx(preview)
+    assert _site(run).count("access_log /var/log/nginx/access.log audit;") == 4
+    assert "log_format audit escape=json" in str(run.files["/var/opt/nginx/etc/conf.d/log.conf"][1].content)
 
 
 def test_the_site_has_the_name_and_ports_of_the_settings(preview: bool) -> None:
     """Redirects name the port where it is not 443."""
-    site = _nginx(preview, {"site": {"fqdn": "images.example.net", "httpsPort": 8443}})["p-site"].inputs["stdin"]
+    site = _site(_nginx(preview, {"site": {"fqdn": "images.example.net", "httpsPort": 8443}}))
     assert site.count("server_name images.example.net;") == 2
     assert "return 307 https://images.example.net:8443$request_uri;" in site
     assert "dr.example.net" not in site
@@ -61,7 +77,7 @@ def test_the_site_has_the_name_and_ports_of_the_settings(preview: bool) -> None:
 )
 def test_the_site_serves_the_certificate_of_the_mode(preview: bool, changes: Stack, mode: str) -> None:
     """A change of the mode is a change of the site, which is tested and reloaded."""
-    site = _nginx(preview, changes)["p-site"].inputs["stdin"]
+    site = _site(_nginx(preview, changes))
     assert f"ssl_certificate /etc/nginx/tls/{mode}/current/fullchain.pem;" in site
     assert f"ssl_certificate_key /etc/nginx/tls/{mode}/current/privkey.pem;" in site
 
@@ -69,68 +85,62 @@ def test_the_site_serves_the_certificate_of_the_mode(preview: bool, changes: Sta
 @pytest.mark.parametrize(("image", "directive"), [("nginx:1.24.0", False), ("nginx:1.28.0", True), ("own:now", True)])
 def test_the_site_speaks_the_language_of_the_image_s_nginx(preview: bool, image: str, directive: bool) -> None:
     """`http2 on` is unknown before 1.25.1; an image that tells no version is a current one."""
-    site = _nginx(preview, {"images": {"nginx": image}})["p-site"].inputs["stdin"]
+    site = _site(_nginx(preview, {"images": {"nginx": image}}))
     assert ("    http2 on;" in site) == directive
 
 
-def test_the_accounts_are_secret_kept_and_reloaded(preview: bool) -> None:
-    """For root alone; destroy leaves them."""
+def test_the_htpasswd_is_secret_kept_and_reloaded(preview: bool) -> None:
+    """For root alone; destroy leaves it."""
     run = _nginx(preview, {"users": [{"name": "bob", "hash": APR1}]})
-    options, path = _options(run, "p-accounts")
-    assert run["p-accounts"].inputs["stdin"] == f"bob:{APR1}\n"
-    assert "stdin" in run["p-accounts"].secrets
-    assert "delete" not in run["p-accounts"].inputs
-    assert options["--then"] == RELOAD
-    assert (options["--mode"], options["--owner"]) == ("0600", "root:root")
-    assert path == "/var/opt/nginx/etc/auth/registry.htpasswd"
+    put, entry = run.files["/var/opt/nginx/etc/auth/registry.htpasswd"]
+    assert put.name == "b-htpasswd"
+    account, nobody = str(entry.content).splitlines()
+    assert account == f"bob:{APR1}"
+    assert nobody.startswith("noone 01:")
+    assert "stdin" in put.secrets
+    assert "delete" not in put.inputs
+    assert _options(run, put.name)["--then"] == RELOAD
+    assert (entry.mode, entry.owner) == ("0600", "root:root")
 
 
-@pytest.mark.parametrize(("name", "file"), [("p-rights", "access.conf"), ("p-passwords", "accounts.conf")])
-def test_rights_are_tested_and_reloaded_before_the_site(preview: bool, name: str, file: str) -> None:
-    """The site refers to them; they are no secret, so that a reviewer sees who may do what."""
+def test_rights_are_no_secret(preview: bool) -> None:
+    """So that a reviewer sees who may do what."""
     run = _nginx(preview, {"users": [{"name": "bob", "hash": APR1, "role": "pull", "repositories": ["team-a/*"]}]})
-    options, path = _options(run, name)
-    assert path == f"/var/opt/nginx/etc/conf.d/{file}"
-    assert options["--verify"] == f"{TOOLS}/nginx-test nginx:1.28.0 /var/opt {file}"
-    assert options["--then"] == RELOAD
-    assert options["--mode"] == "0600"
-    assert name in run["p-site"].depends_on
-    assert "stdin" not in run[name].secrets
-    if name == "p-rights":
-        assert '"\\\\bob" 1;' in run[name].inputs["stdin"]
+    put, access = run.files["/var/opt/nginx/etc/conf.d/access.conf"]
+    assert "stdin" not in put.secrets
+    assert '"\\\\bob" 1;' in str(access.content)
 
 
 def test_the_directories_are_root_s_alone(preview: bool) -> None:
-    """And made once those of the certificate are there, which are their parents."""
+    """And made with the files that they are for."""
     run = _nginx(preview)
-    names = ("etc/auth", "etc/conf.d", "etc/start", "logs")
-    own = [f"0700 root:root /var/opt/nginx/{name}" for name in names]
-    assert run["p-directories"].inputs["stdin"].splitlines() == [*own, "0755 root:root /run/docker-registry"]
-    assert run["p-directories"].depends_on >= {"c-directories"}
-    for file in ("p-accounts", "p-start", "p-rights", "p-passwords", "p-log-format", "p-run"):
-        assert "p-directories" in run[file].depends_on, file
+    for name, made in (("b-htpasswd", ["etc/auth"]), ("b-configuration", ["etc/conf.d", "etc/start", "logs"])):
+        heads = [f"== /var/opt/nginx/{path} - 0700 root:root" for path in made]
+        assert str(run[name].inputs["stdin"]).splitlines()[: len(made)] == heads
+        assert run[name].depends_on >= {"v-prepare"}
 
 
 @pytest.mark.parametrize("adopt", [False, True])
 def test_the_site_comes_after_the_certificate_that_it_names(adopt: bool, preview: bool) -> None:
-    """What stands beside it doesn't wait, unless a proxy that was set up by hand still reads it."""
+    """The accounts don't wait, unless a proxy that was set up by hand still reads them."""
     for variant, maker in (("plain", "c-self-signed"), ("paths", "c-files")):
         plain = VARIANTS[variant]
         changes = {**plain, "host": {**plain.get("host", {}), "adopt": adopt}}
         run = _nginx(preview, changes)
-        assert maker in run["p-site"].depends_on
-        for name in ("p-directories", "p-accounts", "p-rights"):
-            assert maker not in run[name].depends_on, name
-        assert ("a-retire" in run["p-directories"].depends_on) == adopt
+        assert maker in run["b-configuration"].depends_on
+        assert maker not in run["b-htpasswd"].depends_on
+        for name in ("b-htpasswd", "b-configuration"):
+            assert ("a-retire" in run[name].depends_on) == adopt
         assert not adopt or maker in run["a-retire"].depends_on
 
 
 def test_the_start_script_changes_the_container(preview: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read at the start only: the mark of its content is a label."""
+    """And so does what else is read at the start only: the mark of their content is a label."""
     before = _nginx(preview)["p-container"].inputs["labels"]
-    monkeypatch.setattr("components.nginx.fingerprint", lambda content: f"mark of {len(content)}")
+    monkeypatch.setattr("components.nginx_files.fingerprint", lambda content: f"mark of {len(content)}")
     run = assembled_anew("nginx", preview)
-    size = len(run["p-start"].inputs["stdin"])
+    start = "/var/opt/nginx/etc/start"
+    size = sum(len(str(run.files[f"{start}/{name}"][1].content)) for name in ("nginx-start", "passwords.conf"))
     after = run["p-container"].inputs["labels"]
     assert before != after
     assert {"label": "docker-registry.config", "value": f"mark of {size}"} in after
@@ -139,7 +149,7 @@ def test_the_start_script_changes_the_container(preview: bool, monkeypatch: pyte
 def test_site_and_accounts_do_not_change_the_container() -> None:
     """They reload in place: no request is dropped."""
     before = _nginx(False)["p-container"].inputs
-    changes = {"nginx": {"readTimeout": 60}, "users": [{"name": "bob", "hash": APR1}]}
+    changes = {"nginx": {"readTimeout": 60, "shutdownTimeout": 5}, "users": [{"name": "bob", "hash": APR1}]}
     assert _nginx(False, changes)["p-container"].inputs == before
 
 
@@ -151,7 +161,7 @@ def test_it_starts_by_the_start_script(preview: bool) -> None:
 
 
 def test_it_mounts_the_host_s_directories(preview: bool) -> None:
-    """Read-only, but the logs."""
+    """Read-only, but the logs, and the sockets, beside which it keeps the journals."""
     mounts = {v["containerPath"]: v["hostPath"] for v in _nginx(preview)["p-container"].inputs["volumes"]}
     assert mounts == {
         "/var/www/letsencrypt": "/var/opt/certbot/webroot",
@@ -161,7 +171,7 @@ def test_it_mounts_the_host_s_directories(preview: bool) -> None:
         "/etc/nginx/start": "/var/opt/nginx/etc/start",
         "/etc/nginx/tls": "/var/opt/nginx/etc/tls",
         "/var/log/nginx": "/var/opt/nginx/logs",
-        "/run/docker-registry": "/run/docker-registry",
+        "/run/registry": "/run/docker-registry/sockets",
         "/var/lib/registry/docker": "/var/opt/docker-registry/data/docker",
     }
 
@@ -169,8 +179,8 @@ def test_it_mounts_the_host_s_directories(preview: bool) -> None:
 def test_without_the_fast_path_it_sees_no_image(preview: bool) -> None:
     """Neither the mount nor a word of it in the site; with it, the site looks where the mount is."""
     with_it, without = (_nginx(preview, {"nginx": {"fastPath": fast}}) for fast in (True, False))
-    assert "root /var/lib/registry/docker/registry/v2/blobs/sha256;" in with_it["p-site"].inputs["stdin"]
-    assert "/var/lib/registry" not in without["p-site"].inputs["stdin"]
+    assert "root /var/lib/registry/docker/registry/v2/blobs/sha256;" in _site(with_it)
+    assert "/var/lib/registry" not in _site(without)
     mounts = [
         {v["containerPath"]: v["readOnly"] for v in run["p-container"].inputs["volumes"]} for run in (with_it, without)
     ]
@@ -198,3 +208,15 @@ def test_its_health_is_the_whole_way(preview: bool) -> None:
 def test_a_registry_that_does_not_start_is_not_waited_for(preview: bool) -> None:
     """The proxy answers once the registry does: where that has failed, its error is the only one, and comes at once."""
     assert "r-container-ready" in _nginx(preview)["p-container-ready"].depends_on
+
+
+def test_a_preview_says_whose_password_is_another(preview: bool) -> None:
+    """Beside the command, because the content is secret; a shell takes it for a comment."""
+    names = {"alice": "0123abcd", "it's#": "89efcdab"}
+
+    def build(settings: Settings, secrets: Secrets) -> object:
+        return Assembly(settings, replace(secrets, account_marks=names)).nginx
+
+    create = str(part(build, preview=preview)["b-htpasswd"].inputs["create"])
+    assert create.endswith("  # alice 0123abcd, it's# 89efcdab")
+    assert shlex.split(create, comments=True)[-1] == RELOAD

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+import registryctl
 from tests.unit.programs import AUTHORITY, VERSIONS, whole
 from tests.unit.recorder import UNKNOWN, exported
 
@@ -34,6 +37,13 @@ def test_users_by_name() -> None:
     assert exported(whole("full", False))["users"] == ["alice", "bob", "carol"]
 
 
+def test_rights_in_words(preview: bool) -> None:
+    """A preview shows a right that comes or goes."""
+    rights = exported(whole("full", preview))["rights"]
+    assert rights.keys() == {"alice", "bob", "carol"}
+    assert rights["alice"] == "admin everywhere"
+
+
 def test_the_certificate_s_end(variant: str) -> None:
     """Unknown before the first update."""
     assert exported(whole(variant, False))["certificateExpiry"] == "2031-03-15T12:30:00+00:00"
@@ -47,10 +57,16 @@ def test_the_authority_of_a_certificate_of_the_host_s_own() -> None:
         assert "certificateAuthority" not in exported(whole(variant, False))
 
 
+def test_the_manifest_names_every_command(variant: str, preview: bool) -> None:
+    """A preview knows it."""
+    run = whole(variant, preview)
+    assert json.loads(exported(run)["manifest"])["commands"].keys() == {one.name for one in run.commands}
+
+
 def test_the_versions_that_run() -> None:
     """As the host tells them, once all three containers run; they are asked again when another container runs."""
     run = whole("plain", False)
-    assert exported(run)["versions"] == VERSIONS
+    assert exported(run)["versions"] == {"program": registryctl.VERSION, **VERSIONS}
     assert run["host-versions"].depends_on >= {"registry-container", "registry-ui-container", "nginx-container"}
     create = run["host-versions"].inputs["create"]
     assert create.endswith(" joxit/docker-registry-ui:2.6.0 registry-con registry-ui- nginx-contai")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from rendering.rootfs import HostFile, render
+from components.registry import PROGRAMS
+from rendering.rootfs import TREE, HostFile, render
 from tests.unit.assembly import assembled, assembled_anew
 from tests.unit.config.stack import Stack
 from tests.unit.programs import HTTP_SECRET
@@ -26,20 +27,54 @@ def _config_label(run: Recording) -> object:
 def test_the_configuration_is_a_file_of_root_s(preview: bool) -> None:
     """In a directory of its own, which is mounted into the container."""
     run = _registry(preview)
-    assert run["r-directories"].inputs["stdin"] == "0700 root:root /var/opt/docker-registry/etc\n"
-    assert "r-directories" in run["r-config"].depends_on
+    assert "0700 root:root /var/opt/docker-registry/etc" in run["v-prepare"].inputs["stdin"].splitlines()
+    assert "v-prepare" in run["r-files"].depends_on
+    entry = run.files["/var/opt/docker-registry/etc/config.yml"][1]
+    assert (entry.mode, entry.owner) == ("0600", "root:root")
     assert (
-        run["r-config"]
-        .inputs["create"]
-        .endswith("--mode 0600 --owner root:root /var/opt/docker-registry/etc/config.yml")
+        yaml.safe_load(str(run.files["/var/opt/docker-registry/etc/config.yml"][1].content))["storage"]["delete"][
+            "enabled"
+        ]
+        is True
     )
-    assert yaml.safe_load(run["r-config"].inputs["stdin"])["storage"]["delete"]["enabled"] is True
+
+
+def test_its_sockets_are_in_a_directory_that_only_root_gets_to(preview: bool) -> None:
+    """On the host; a user there may have the number of the proxy's workers."""
+    run = _registry(preview)
+    lines = run["v-prepare"].inputs["stdin"].splitlines()
+    made = ["0700 root:root /run/docker-registry", "0755 root:root /run/docker-registry/sockets"]
+    assert [line for line in lines if " /run" in line] == made
+
+
+def test_the_reader_has_a_configuration_of_its_own(preview: bool) -> None:
+    """In which no write is allowed."""
+    run = _registry(preview)
+    entry = run.files["/var/opt/docker-registry/etc/reader.yml"][1]
+    assert (entry.mode, entry.owner) == ("0600", "root:root")
+    assert (
+        yaml.safe_load(str(run.files["/var/opt/docker-registry/etc/reader.yml"][1].content))["storage"]["maintenance"][
+            "readonly"
+        ]["enabled"]
+        is True
+    )
+
+
+def test_the_drain_of_the_clean_up_is_the_writer_s(preview: bool) -> None:
+    """And changes the container, which reads it at its start."""
+    run = _registry(preview, {"gc": {"drainSeconds": 17}})
+    assert (
+        yaml.safe_load(str(run.files["/var/opt/docker-registry/etc/config.yml"][1].content))["http"]["draintimeout"]
+        == "17s"
+    )
+    assert _config_label(run) != _config_label(_registry(preview)) or preview
 
 
 def test_images_and_logs_lie_in_the_volumes(preview: bool) -> None:
     """What Distribution writes, and nothing else, is writable."""
     assert _registry(preview)["r-container"].inputs["volumes"] == [
         {"hostPath": "/var/opt/docker-registry/etc", "containerPath": "/etc/distribution", "readOnly": True},
+        {"hostPath": "/run/docker-registry/sockets", "containerPath": "/run/registry", "readOnly": False},
         {"volumeName": "registry-data", "containerPath": "/var/lib/registry"},
         {"volumeName": "registry-logs", "containerPath": "/var/log/registry"},
     ]
@@ -50,10 +85,17 @@ def test_it_serves_its_own_configuration(preview: bool) -> None:
     inputs = _registry(preview)["r-container"].inputs
     words = " ".join([*inputs.get("entrypoints", []), *inputs["command"]])
     assert words == "/bin/sh /etc/distribution/registry-start"
-    start = _registry(preview)["r-start"].inputs
-    assert start["create"].endswith("--mode 0700 --owner root:root /var/opt/docker-registry/etc/registry-start")
-    assert "registry serve /etc/distribution/config.yml" in start["stdin"]
-    assert "REGISTRY_HTTP_SECRET=$(cat /etc/distribution/http.secret)" in start["stdin"]
+    files = _registry(preview).files
+    programs = {name: files[f"/var/opt/docker-registry/etc/registry-{name}"][1] for name in PROGRAMS}
+    assert {(one.mode, one.owner) for one in programs.values()} == {("0700", "root:root")}
+    assert "registry serve /etc/distribution/config.yml" in str(programs["writer"].content)
+    assert 'REGISTRY_HTTP_SECRET=$(cat "$here/http.secret")' in str(programs["start"].content)
+
+
+def test_each_program_of_the_container_is_there() -> None:
+    """Those that lie in the tree, and no other: one calls the next by its path."""
+    folder = TREE / "var/opt/docker-registry/etc"
+    assert {path.name for path in folder.glob("registry-*")} == {f"registry-{name}" for name in PROGRAMS}
 
 
 def test_it_sends_no_traces(preview: bool) -> None:
@@ -107,8 +149,7 @@ def test_a_changed_secret_replaces_the_container(monkeypatch: pytest.MonkeyPatch
 def test_it_starts_when_its_files_and_volumes_are_there(preview: bool) -> None:
     """And its image and network."""
     assert _registry(preview)["r-container"].depends_on >= {
-        "r-config",
-        "r-start",
+        "r-files",
         "r-http-secret",
         "v-registry-data",
         "v-registry-logs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from tests.unit.programs import whole
@@ -12,22 +13,19 @@ UNIT = "docker-registry-retention"
 def test_the_policies_are_there_in_any_mode(preview: bool) -> None:
     """So that a dry run by hand shows what they would drop."""
     run = whole("plain", preview)
-    policies = run["retention-policies"]
-    assert policies.inputs["create"].endswith(" /etc/docker-registry/retention.lua")
-    assert "policies = {" in policies.inputs["stdin"]
     assert "retention-enable" not in run.resources
-    assert "retention_mode=off" in run["facts-file"].inputs["stdin"].splitlines()
+    told = json.loads(run["facts-host"].inputs["stdin"])["retention"]
+    assert told == {"mode": "off", "protected": [], "policies": []}
 
 
 def test_the_timer_is_there_when_images_are_dropped(preview: bool) -> None:
     """It waits for all that its service needs, and has the schedule of the settings."""
     run = whole("acme", preview)
-    assert run["retention-service"].depends_on >= {"facts-file", "retention-policies", "images-regbot"}
     lines = run["retention-enable"].inputs["stdin"].splitlines()
     assert {"OnCalendar=Sun 03:00", "RandomizedDelaySec=10m", "Persistent=true"} <= set(lines)
-    assert run["retention-enable"].depends_on >= {"retention-service"}
-    assert f"/load-unit --enable {UNIT}.timer" in run["retention-enable"].inputs["create"]
-    assert "retention_mode=on" in run["facts-file"].inputs["stdin"].splitlines()
+    assert run["retention-enable"].depends_on >= {"facts-host"}
+    assert f"/load-unit --enable {UNIT}.timer {UNIT}.service" in run["retention-enable"].inputs["create"]
+    assert json.loads(run["facts-host"].inputs["stdin"])["retention"]["mode"] == "on"
 
 
 def test_destroy_takes_the_timer_away(preview: bool) -> None:

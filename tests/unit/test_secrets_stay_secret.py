@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from config import Credential, Htpasswd
+from config import Account, Htpasswd
 from rendering.htpasswd import hash_of
 from tests.unit.config.stack import APR1, PASSWORD
-from tests.unit.programs import HTTP_SECRET, LEAF, SECOND_PASSWORD, SECRETS, SSH_KEY, whole
-from tests.unit.recorder import STACK, UNKNOWN, Recorded, Recording, text_of
+from tests.unit.programs import (
+    BACKUP_KEY,
+    BACKUP_PASSWORD,
+    BACKUP_VARIABLE,
+    HTTP_SECRET,
+    LEAF,
+    SECOND_PASSWORD,
+    SECRETS,
+    SSH_KEY,
+    stack_of,
+    whole,
+)
+from tests.unit.recorder import STACK, UNKNOWN, Recording, text_of
 
 REALM = "images.example.net"
 HASHES = [
-    hash_of(Credential(name, password), Htpasswd(scheme="sha512"), REALM)
+    hash_of(Account(name, password), Htpasswd(scheme="sha512"), REALM)
     for name, password in (("alice", PASSWORD), ("carol", SECOND_PASSWORD))
 ]
 
@@ -45,8 +54,8 @@ def test_passwords_go_nowhere(full: Recording) -> None:
 @pytest.mark.parametrize("digest", [*HASHES, APR1])
 def test_hashes_go_to_the_accounts_only(full: Recording, digest: str) -> None:
     """Made here or brought along."""
-    assert _places(full, digest) == {("nginx-accounts", "stdin")}
-    assert "stdin" in full["nginx-accounts"].secrets
+    assert _places(full, digest) == {("nginx-files-htpasswd", "stdin")}
+    assert "stdin" in full["nginx-files-htpasswd"].secrets
 
 
 def test_the_key_of_the_certificate_goes_to_its_installation_only(full: Recording) -> None:
@@ -59,6 +68,18 @@ def test_the_registry_s_secret_goes_to_its_file_only(full: Recording) -> None:
     """Not into the container's environment, which Docker shows to everybody who may ask."""
     assert _places(full, HTTP_SECRET) == {("registry-http-secret", "stdin")}
     assert "stdin" in full["registry-http-secret"].secrets
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [BACKUP_PASSWORD.replace('"', '\\"'), BACKUP_VARIABLE, BACKUP_KEY.splitlines()[1]],
+    ids=["password", "variable", "key"],
+)
+def test_what_opens_the_backups_goes_to_its_files_only(full: Recording, secret: str) -> None:
+    """Not into the unit or its command line."""
+    ((name, key),) = _places(full, secret)
+    assert (name in {"backup-secrets", "backup-key"}, key) == (True, "stdin")
+    assert "stdin" in full[name].secrets
 
 
 def test_the_key_for_ssh_goes_to_the_connections_only(full: Recording) -> None:
@@ -75,26 +96,23 @@ def test_only_standard_input_and_connections_are_secret(full: Recording) -> None
         assert roots <= {"stdin", "connection"}, resource.name
 
 
-def _host_files(run: Recording) -> Iterator[Recorded]:
-    for command in run.commands:
-        if "/put-file " in str(command.inputs["create"]) or command.name == "host-tools":
-            yield command
-
-
-def test_a_preview_shows_every_host_file_but_the_accounts(variant: str) -> None:
+def test_a_preview_shows_every_host_file_but_those_of_secrets(variant: str) -> None:
     """The content of a file, and where it goes, are neither secret nor unknown before the first update."""
-    files = list(_host_files(whole(variant, True)))
-    expected = {"host-tools", "facts-file", "registry-config", "nginx-start", "nginx-site", "nginx-accounts"}
-    assert {file.name for file in files} >= expected
-    for file in files:
+    run = whole(variant, True)
+    root = stack_of(variant).get("storage", {}).get("root", "/var/opt")
+    places = ("docker-registry/etc/config.yml", "nginx/etc/start/nginx-start", "nginx/etc/conf.d/registry.conf")
+    assert run.files.keys() >= {"/etc/docker-registry/host.json", *(f"{root}/{place}" for place in places)}
+    for command in {"host-tools", *(command.name for command, _ in run.files.values())}:
+        file = run[command]
         assert file.inputs["stdin"] is not UNKNOWN, file.name
         assert "create" not in file.secrets, file.name
-        assert ("stdin" in file.secrets) == (file.name == "nginx-accounts"), file.name
+        secret = {"nginx-files-htpasswd", "backup-secrets", "backup-key"}
+        assert ("stdin" in file.secrets) == (file.name in secret), file.name
 
 
 def test_outputs_of_the_stack_are_plain(run: Recording) -> None:
-    """`pulumi stack output` shows each, because none is secret."""
-    assert run.secret_outputs[STACK] == frozenset()
+    """`pulumi stack output` shows each but the manifest, which has the digests of secret files."""
+    assert run.secret_outputs[STACK] == {"manifest"}
     for component in run.components:
         assert run.secret_outputs[component.name] == frozenset(), component.name
     for secret in (*SECRETS, *HASHES):

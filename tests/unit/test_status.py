@@ -7,6 +7,7 @@ import json
 import pytest
 from pulumi import Resource
 
+from components.facts import Facts
 from tests.unit.programs import whole
 
 
@@ -71,12 +72,12 @@ def test_the_end_is_when_all_is_in_place(monkeypatch: pytest.MonkeyPatch) -> Non
     """Containers that are being replaced, and a timer that is not there yet, are no problems."""
     waited: list[set[str]] = []
 
-    def warn_of_problems(_: object, *, facts: Resource, after: list[Resource]) -> None:
-        waited.extend([{facts._name}, {resource._name for resource in after}])
+    def warn_of_problems(_: object, facts: Facts, *, after: list[Resource]) -> None:
+        waited.extend([{facts.ready._name}, {resource._name for resource in after}])
 
     monkeypatch.setattr("components.status.warn_of_problems", warn_of_problems)
     run = whole.__wrapped__("acme", False)
     containers = {f"{found.name}-ready" for found in run.of_type("docker:index/container:Container")}
     timers = {name for name in run.resources if name.endswith("-enable")}
     assert timers
-    assert waited == [{"facts-file"}, containers | timers]
+    assert waited == [{"facts-host"}, containers | timers]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.assembly import assembled
@@ -40,16 +42,21 @@ def test_the_directories_are_root_s_alone(preview: bool, root: str) -> None:
     own = [f"0700 root:root {root}/{place}" for place in places]
     # What is in there is closed by what it lies in, and the proxy is let in from below.
     files = f"0755 root:root {root}/docker-registry/data/docker"
-    assert run["v-prepare"].inputs["stdin"].splitlines() == [*own, files]
+    lines = run["v-prepare"].inputs["stdin"].splitlines()
+    assert {*own, files} <= set(lines)
+    paths = [line.split()[2] for line in lines]
+    for index, path in enumerate(paths):
+        assert str(Path(path).parent) in [root, "/run", *paths[:index]], path
     for name in PLACES:
         assert "v-prepare" in run[f"v-{name}"].depends_on
 
 
 def test_a_volume_that_lies_elsewhere_is_refused(preview: bool) -> None:
     """Docker would take it silently, and the images would seem lost: each pair is checked first."""
-    words = _volumes(preview)["v-prepare"].inputs["create"].split()
+    inputs = _volumes(preview)["v-prepare"].inputs
+    words, lines = inputs["create"].split(), inputs["stdin"].count("\n")
     assert words[0].endswith("/prepare-volumes")
-    assert words[1:] == ["6", *(f"{name}=/var/opt/{place}" for name, place in PLACES.items())]
+    assert words[1:] == [str(lines), *(f"{name}=/var/opt/{place}" for name, place in PLACES.items())]
 
 
 def test_they_are_retained(preview: bool) -> None:

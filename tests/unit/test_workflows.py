@@ -30,7 +30,7 @@ def steps(workflow: dict[Any, Any]) -> list[dict[str, Any]]:
 
 
 def test_all_are_there() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["deploy", "drift", "end-to-end", "preview"]
+    assert [path.stem for path in WORKFLOWS] == ["deploy", "drift", "drill", "end-to-end", "preview"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -68,6 +68,18 @@ def test_the_targets_exist(path: Path) -> None:
             assert re.search(rf"^\.PHONY:.*\b{target}$", MAKEFILE, re.MULTILINE), target
 
 
+def test_end_to_end_tries_every_system_that_is_promised() -> None:
+    """Debian's releases by all tests, Ubuntu's by those that touch the host; by targets that exist."""
+    from tests.lab.debian import UBUNTU_SUITES  # noqa: PLC0415 - the lab is not needed by the others
+
+    runs = named("end-to-end")["jobs"]["test"]["strategy"]["matrix"]["run"]
+    words = [word for run in runs for word in run.split()]
+    assert {word.partition("=")[2] for word in words if word.startswith("SUITE=")} == set(UBUNTU_SUITES)
+    for target in {word for word in words if "=" not in word}:
+        assert re.search(rf"^\.PHONY:.*\b{target}$", MAKEFILE, re.MULTILINE), target
+    assert "test" in runs
+
+
 def test_a_preview_reaches_no_host() -> None:
     """It has no key for one, and the job that may comment has no secret and runs no code of the pull request."""
     workflow = named("preview")
@@ -86,14 +98,14 @@ def test_previews_are_for_pull_requests() -> None:
 
 def test_hosts_are_changed_one_run_at_a_time() -> None:
     """A deployment is never cut off, and nothing else looks at a host meanwhile."""
-    for name in ("deploy", "drift"):
+    for name in ("deploy", "drift", "drill"):
         assert named(name)["concurrency"] == {"group": "hosts", "cancel-in-progress": False}
         assert {job["environment"] for job in named(name)["jobs"].values()} == {"production"}
 
 
 def test_secrets_of_hosts_are_given_to_one_step() -> None:
     """Only the agent gets the SSH key."""
-    for name in ("deploy", "drift"):
+    for name in ("deploy", "drift", "drill"):
         (holder,) = [step for step in steps(named(name)) if "SSH_KEY" in str(step.get("env"))]
         assert "ssh-add" in holder["run"]
 
@@ -113,3 +125,9 @@ def test_actionlint_finds_nothing() -> None:
     argv = [str(gotools.build("actionlint")), "-no-color", *map(str, WORKFLOWS)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_drill_is_held_every_month() -> None:
+    (schedule,) = named("drill")[True]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \d+ \* \*", schedule["cron"])
+    assert steps(named("drill"))[-1]["run"] == "make drill"

@@ -61,7 +61,8 @@ def test_the_site_without_authentication() -> None:
     """Nobody is asked; everything else is as it was."""
     before, after = SITE, figures.without_authentication(SITE, "alice")
     assert "auth_request /account;" in before
-    assert "auth_request" not in after
+    assert "auth_request /account;" not in after
+    assert "auth_request_set" not in after
     changed = set(before.splitlines()) ^ set(after.splitlines())
     assert all("auth_request" in line or line.strip() == "set $account alice;" for line in changed)
 

@@ -18,6 +18,9 @@ BAD_GC = [
     bad("gc", "maxShare", 0, "0", "a whole number of percent from 1 to 100"),
     bad("gc", "maxShare", 0.5, "0.5", "a whole number, without quotes, for example 50"),
     bad("gc", "drainSeconds", 901, "901", "a whole number of seconds from 1 to 900"),
+    bad("gc", "trashDays", 366, "366", "a whole number of days from 0 to 365"),
+    bad("gc", "trashDays", -1, "-1", "a whole number of days from 0 to 365"),
     bad("gc", "maxshare", 50, "an unknown setting",
-        "only enabled, schedule, randomDelay, deleteUntagged, maxShare, drainSeconds (did you mean maxShare?)"),
+        "only enabled, schedule, randomDelay, deleteUntagged, maxShare, drainSeconds, trashDays "
+        "(did you mean maxShare?)"),
 ]  # fmt: skip

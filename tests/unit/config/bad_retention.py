@@ -48,8 +48,12 @@ BAD_RETENTION = [
                "a whole number, without quotes, for example 10"),
     bad_policy({"repositories": ["**"], "keepDays": 36501}, "keepDays", "36501",
                "a whole number of days from 1 to 36500"),
+    bad_policy({"repositories": ["**"], "unpulledDays": 1001}, "unpulledDays", "1001",
+               "a whole number of days from 1 to 1000"),
+    bad_policy({"repositories": ["**"], "unpulledDays": 90}, "unpulledDays", "90",
+               "no value, because metrics.enabled is false: nobody counts pulls"),
     bad_policy({"repositories": ["**"], "keep": ["a/b"]}, "keep[0]", '"a/b"', TAGS),
     bad_policy({"repositories": ["**"], "drop": [".x"]}, "drop[0]", '".x"', TAGS),
     bad_policy({"repositories": ["**"], "keeplast": 5}, "keeplast", "an unknown setting",
-               "only repositories, keepLast, keepDays, keep, drop (did you mean keepLast?)"),
+               "only repositories, keepLast, keepDays, unpulledDays, keep, drop (did you mean keepLast?)"),
 ]  # fmt: skip

@@ -153,6 +153,11 @@ IMAGES = [
         "an image name, for example nginx:1.28.0 or registry.example.net/team/nginx:1.28.0"),
     bad("images", "nginx", "nginx:", '"nginx:"',
         "a tag of letters, digits and inner _.- after the colon, for example nginx:1.28.0"),
+    bad("images", "regbot", "regclient/regbot:v0.11.7", "a setting of an earlier version",
+        "no such setting, because nothing needs this image any more; "
+        "pulumi config rm --path 'docker-registry:images.regbot' removes it"),
+    bad("images", "nginx", "nginx:1.28.0-alpine-slim", '"nginx:1.28.0-alpine-slim"',
+        "an image with nginx's JavaScript module, which those called slim lack, for example nginx:1.28.0-alpine"),
     bad("images", "ui", "joxit/ui@sha256:12", '"joxit/ui@sha256:12"',
         "a digest such as sha256: and 64 hexadecimal digits after the @"),
     bad("images", "registry", "registry:0.9.1", '"registry:0.9.1"',
@@ -184,6 +189,8 @@ SERVICES = [
         "false, because certificate.mode is self-signed: browsers would lock everybody out"),
     bad("nginx", "connectTimeout", 76, "76", "a whole number of seconds from 1 to 75"),
     bad("nginx", "readTimeout", -1, "-1", "a whole number of seconds from 1 to 86400"),
+    bad("nginx", "shutdownTimeout", 0, "0", "a whole number of seconds from 1 to 86400"),
+    bad("nginx", "connectionsPerAddress", 9, "9", "a whole number from 10 to 65535"),
     bad("nginx", "realm", 'my "realm"', '"my \\"realm\\""',
         "text without quotes, backslash or $, for example Registry realm"),
     bad("nginx", "realm", "", '""', "one line of text that is not empty, for example Registry realm"),
@@ -197,10 +204,16 @@ SERVICES = [
     bad("storage", "warnPercent", 95, "95", "a whole number from 50 to 94"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
         "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, retention, "
-        "ui, nginx, limits, logs, gc (did you mean site?)"),
+        "ui, nginx, limits, logs, gc, backup, metrics (did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
         "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, retention, "
-        "ui, nginx, limits, logs, gc"),
+        "ui, nginx, limits, logs, gc, backup, metrics"),
+    Bad({"site.fqdn": "b.example.net"}, "docker-registry:site.fqdn", "a setting that was set without --path",
+        "no such key; pulumi config rm 'docker-registry:site.fqdn' removes it, and "
+        "pulumi config set --path 'docker-registry:site.fqdn' sets what is meant"),
+    Bad({"users[1].password": "hunter2"}, "docker-registry:users[1].password", "a setting that was set without --path",
+        "no such key; pulumi config rm 'docker-registry:users[1].password' removes it, and "
+        "pulumi config set --secret --path 'docker-registry:users[1].password' sets what is meant"),
 ]  # fmt: skip
 
 PLAIN = [

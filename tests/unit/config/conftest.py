@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import tempfile
@@ -25,6 +26,16 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         agent.listen()
         monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
         yield
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Outputs, which are made of what is accepted, need an event loop; tests before may have left none."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture(autouse=True)

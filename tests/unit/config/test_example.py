@@ -20,8 +20,8 @@ def example(*, uncommented: bool = False) -> dict[str, Any]:
     """The example's concerns; with `uncommented`, with all that is commented out."""
     text = EXAMPLE.read_text(encoding="utf-8")
     if uncommented:
-        # A setting follows its # at once; an explanation follows a space.
-        text = re.sub(r"^( *)#(?=[a-z]|- )", r"\1", text, flags=re.MULTILINE)
+        # A setting follows its #, indented as it will be; an explanation follows one space, or a # of its own.
+        text = re.sub(r"^( *)#((?:  )*)(?=[a-z]|- )", r"\1\2", text, flags=re.MULTILINE)
     stack: dict[str, Any] = yaml.safe_load(text)["config"]
     return {key.removeprefix(PREFIX): value for key, value in stack.items()}
 
@@ -38,7 +38,7 @@ def without_tuples(value: object) -> object:
 def test_only_the_password_is_missing() -> None:
     assert faults_in(example()) == [
         "docker-registry:users[0]: found neither of the two; expected a password or a hash; set one with "
-        "pulumi config set --secret --path 'docker-registry:users[N].password'"
+        "pulumi config set --secret --path 'docker-registry:users[0].password'"
     ]
 
 
@@ -83,7 +83,7 @@ def test_every_setting_is_named_with_its_true_default() -> None:
         "retention.policies.drop",
     ]
     assert stack["users"][0].keys() == {
-        *("name", "password", "hash", "scheme", "role", "repositories", "pullOnly"),
+        *("name", "password", "hash", "scheme", "role", "repositories", "pullOnly", "expires"),
     }
 
 
@@ -91,3 +91,13 @@ def test_editors_find_the_schema() -> None:
     first = EXAMPLE.read_text(encoding="utf-8").splitlines()[0]
     assert first == "# yaml-language-server: $schema=config/schema.json"
     assert (EXAMPLE.parent / "config" / "schema.json").is_file()
+
+
+def test_a_comment_s_indentation_is_behind_its_mark() -> None:
+    """Pulumi writes the file anew, and a comment no further in than the settings beside it: a # there would move."""
+    lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if line]
+    depths = [(line.lstrip().startswith("#"), len(line) - len(line.lstrip(" -"))) for line in lines]
+    for number, (is_comment, depth) in enumerate(depths):
+        above = [other for comment, other in depths[:number] if not comment][-1:]
+        below = [other for comment, other in depths[number:] if not comment][:1]
+        assert not is_comment or depth <= max(0, *above, *below), lines[number]

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pulumi
-import pytest
 
-from config import Credential
+from config import Account
 from tests.unit.config import pki
 from tests.unit.config.stack import APR1, GOOD, PASSWORD, load_stack, with_changes
 
 T = TypeVar("T")
-
-
-@pytest.fixture(autouse=True)
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Outputs need an event loop."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield loop
-    asyncio.set_event_loop(None)
-    loop.close()
 
 
 def revealed(loop: asyncio.AbstractEventLoop, output: pulumi.Output[T] | None) -> T:
@@ -43,16 +32,16 @@ def test_users(loop: asyncio.AbstractEventLoop) -> None:
     users = [{"name": "alice", "password": PASSWORD}, {"name": "bob", "hash": APR1}]
     users.append({"name": "ci", "password": PASSWORD, "scheme": "bcrypt", "role": "push"})
     _, secrets = load_stack(with_changes({"users": users}))
-    assert revealed(loop, secrets.user_credentials) == [
-        Credential("alice", password=PASSWORD),
-        Credential("bob", hash=APR1),
-        Credential("ci", password=PASSWORD, scheme="bcrypt"),
+    assert revealed(loop, secrets.accounts) == [
+        Account("alice", password=PASSWORD),
+        Account("bob", hash=APR1),
+        Account("ci", password=PASSWORD, scheme="bcrypt"),
     ]
 
 
 def test_users_with_hashes_in_plain_text_are_secret_all_the_same(loop: asyncio.AbstractEventLoop) -> None:
     _, secrets = load_stack(with_changes({"users": [{"name": "bob", "hash": APR1}]}), encrypted=[])
-    assert revealed(loop, secrets.user_credentials) == [Credential("bob", hash=APR1)]
+    assert revealed(loop, secrets.accounts) == [Account("bob", hash=APR1)]
 
 
 def test_keys_end_in_a_line_end(loop: asyncio.AbstractEventLoop) -> None:
@@ -87,7 +76,7 @@ def test_absent_secrets() -> None:
 def test_nothing_printed_shows_a_secret() -> None:
     key = pki.ssh_key()
     settings, secrets = load_stack(with_changes({"host": {"privateKey": key}, "registry": {"httpSecret": PASSWORD}}))
-    printed = f"{settings!r} {settings.model_dump()} {secrets!r} {Credential('alice', PASSWORD, APR1)!r}"
+    printed = f"{settings!r} {settings.model_dump()} {secrets!r} {Account('alice', PASSWORD, APR1)!r}"
     assert PASSWORD not in printed
     assert APR1 not in printed
     assert "PRIVATE KEY" not in printed

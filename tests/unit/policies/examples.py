@@ -9,7 +9,8 @@ from policies.rules import CONTAINER, IMAGE, VOLUME
 COMMAND = "command:remote:Command"
 DIGEST = "sha256:" + "ab" * 32
 LOGS = {"logDriver": "json-file", "logOpts": {"max-size": "10m", "max-file": "3"}}
-PUT_SITE = "put-file --for nginx-site@ssh /var/opt/nginx/etc/conf.d/registry.conf"
+PUT_SITE = "put-files --for nginx-files-configuration@ssh"
+SITE_HEAD = "== /var/opt/nginx/etc/conf.d/registry.conf 99 0600 root:root\n"
 
 Example = tuple[str, dict[str, Any]]
 
@@ -31,7 +32,7 @@ def _image(name: str) -> Example:
 
 
 def _site(text: str) -> Example:
-    return _command(create=PUT_SITE, stdin=f"server {{\n    listen 443 ssl;\n{text}}}\n")
+    return _command(create=PUT_SITE, stdin=f"{SITE_HEAD}server {{\n    listen 443 ssl;\n{text}}}\n")
 
 
 VIOLATING: dict[str, list[Example]] = {
@@ -81,6 +82,7 @@ VIOLATING: dict[str, list[Example]] = {
         _container(logOpts={"max-size": "much", "max-file": "3"}),
         _container(logOpts={"max-size": "1g"}),
     ],
+    "backed-up": [_command(create="sh -s -- /usr/local/lib/docker-registry/prepare-host --install yes")],
 }
 
 CONFORMING: dict[str, list[Example]] = {
@@ -117,7 +119,7 @@ CONFORMING: dict[str, list[Example]] = {
     "tls-floor": [
         _site("    ssl_protocols TLSv1.2 TLSv1.3;\n"),
         _site("    ssl_protocols TLSv1.3;\n"),
-        _command(create=PUT_SITE, stdin="server { listen 80; }\n"),
+        _command(create=PUT_SITE, stdin=f"{SITE_HEAD}server {{ listen 80; }}\n"),
         _command(create="put-file /etc/other.txt", stdin="ssl_protocols SSLv3;\n"),
     ],
     "bounded-logs": [
@@ -125,4 +127,5 @@ CONFORMING: dict[str, list[Example]] = {
         _container(logDriver="journald", logOpts={}),
         _container(logOpts={"max-size": "1m"}),
     ],
+    "backed-up": [_command(), _command(create="sh -s -- /usr/local/lib/docker-registry/prepare-host --backup yes")],
 }

@@ -9,6 +9,7 @@ from review.declared import Declared, declared
 from review.state import Resource, read
 from tests.unit.programs import whole
 from tests.unit.recorder import Recorded, Recording
+from tests.unit.recorder import exported as outputs_of
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -21,7 +22,12 @@ def secret(value: object) -> dict[str, str]:
 
 def exported(run: Recording) -> dict[str, Any]:
     """The state after an update that registered this."""
-    return {"version": 3, "deployment": {"resources": [_resource(one) for one in run]}}
+    outputs = {name: secret(value) if name == "manifest" else value for name, value in outputs_of(run).items()}
+    stack = {"urn": "urn:pulumi:production::docker-registry::pulumi:pulumi:Stack::s", "type": "pulumi:pulumi:Stack"}
+    return {
+        "version": 3,
+        "deployment": {"resources": [stack | {"outputs": outputs}, *(_resource(one) for one in run)]},
+    }
 
 
 def resources_of(variant: str) -> list[Resource]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -19,6 +19,7 @@ from tests.unit.review.states import declared_by, exported
 ROOT = ["root:root", "0:0"]
 CONF = "/var/opt/nginx/etc/conf.d"
 SITE = f"{CONF}/registry.conf"
+CONFIGURATION = "nginx-files-configuration"
 ACCOUNTS = "/var/opt/nginx/etc/auth/registry.htpasswd"
 TIMER = "docker-registry-certificate.timer"
 DOCKER = "docker.service"
@@ -50,7 +51,7 @@ class FakeHost(Way):
                 return ["file", file.mode, *ROOT, file.digest or "", ""]
             case "directory":
                 (one,) = [one for one in self.stack.directories if one.path == name]
-                owner = [one.owner, one.owner] if "101" in one.owner else ROOT
+                owner = [one.owner, one.owner] if ":3" in one.owner else ROOT
                 return ["directory", one.mode or "755", *owner, base64.b64encode(self._content(name)).decode()]
             case "unit":
                 return ["enabled", "active", ""]
@@ -85,21 +86,19 @@ def test_a_host_that_is_as_declared() -> None:
 
 
 def test_owners_may_be_names_or_numbers() -> None:
-    """The proxy's user has a name on some hosts, and none on others."""
-    path = "/var/opt/certbot"
-    assert (
-        found(("directory", path), ["directory", "750", "systemd-x:root", "101:0", b64("nginx\0logs\0webroot\0")]) == []
-    )
-    (finding,) = found(("directory", path), ["directory", "750", "www:root", "33:0", ""])
-    assert str(finding) == "/var/opt/certbot: belongs to www:root, not to 101:root"
+    """A user or group has a name on some hosts, and none on others."""
+    path = "/var/opt/certbot/webroot"
+    assert found(("directory", path), ["directory", "750", "root:sys", "0:3", b64(".well-known\0")]) == []
+    (finding,) = found(("directory", path), ["directory", "750", "root:www", "0:33", ""])
+    assert str(finding) == "/var/opt/certbot/webroot: belongs to root:www, not to root:3"
 
 
 @pytest.mark.parametrize(
     ("question", "answer", "line", "mended_by"),
     [
-        (("file", SITE), ["missing"], f"{SITE}: is missing", {"nginx-site"}),
-        (("file", SITE), ["link"], f"{SITE}: is no file but a link", {"nginx-site"}),
-        (("file", SITE), ["file", "644", *ROOT, "d", ""], f"{SITE}: has mode 644, not 600", {"nginx-site"}),
+        (("file", SITE), ["missing"], f"{SITE}: is missing", {CONFIGURATION}),
+        (("file", SITE), ["link"], f"{SITE}: is no file but a link", {CONFIGURATION}),
+        (("file", SITE), ["file", "644", *ROOT, "d", ""], f"{SITE}: has mode 644, not 600", {CONFIGURATION}),
         (("unit", TIMER), ["disabled", "active", ""], f"{TIMER}: is disabled, not enabled", {"renewal-enable"}),
         (("unit", TIMER), ["enabled", "failed", ""], f"{TIMER}: is failed, not active", {"renewal-enable"}),
         (("unit", DOCKER), ["disabled", "active", ""], f"{DOCKER}: is disabled, not enabled", {"host-tools"}),
@@ -114,6 +113,14 @@ def test_each_difference_is_named(question: Question, answer: list[str], line: s
     first = found(question, answer)[0]
     assert str(first).splitlines()[0] == line
     assert names(first.mends) == mended_by
+
+
+def test_what_the_last_up_did_not_reach_is_named_and_mended() -> None:
+    """An up that fails for what is not as declared must not keep a request for repair from mending it."""
+    stack = replace(declared_by("plain"), unfinished={"logs-rotation": "urn::logs-rotation"})
+    (finding,) = compare(stack, FakeHost()).findings
+    assert str(finding) == "logs-rotation: the last up was not a whole one: what this puts there is not known"
+    assert names(finding.mends) == {"logs-rotation"}
 
 
 def test_changed_lines_are_shown() -> None:
@@ -137,7 +144,7 @@ def test_what_is_unknown_goes_aside_and_its_readers_are_told() -> None:
     (finding,) = found(("directory", CONF), ["directory", "700", *ROOT, b64("registry.conf\0it's \n.conf\0")])
     assert finding.aside == strange
     assert str(finding) == f"{strange!r}: is unknown"
-    assert "nginx-site" in names(finding.mends)
+    assert "nginx-files-configuration" in names(finding.mends)
 
 
 def test_what_gave_way_before_is_a_note() -> None:
@@ -152,7 +159,7 @@ def test_containers_that_have_lost_a_mount_are_made_anew() -> None:
     """They would go on with the directory that is no more."""
     (finding,) = found(("directory", "/var/opt/nginx/logs"), ["missing"])
     assert names(finding.replaces) == {"nginx-container"}
-    assert names(finding.mends) == {"nginx-directories"}
+    assert names(finding.mends) == {CONFIGURATION}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +209,7 @@ def test_a_request_changes_what_is_recorded_of_these_alone() -> None:
     """So that the next update runs their commands, and nothing else; secrets stay as they are."""
     state = exported(whole("full", False))
     before = json.loads(json.dumps(state))
-    (site,) = [r["urn"] for r in state["deployment"]["resources"] if r["urn"].endswith("::nginx-site")]
+    (site,) = [r["urn"] for r in state["deployment"]["resources"] if r["urn"].endswith("::nginx-files-configuration")]
     after = recorded(state, {site: "x: has another\n content; it's"})
     changed = [
         (old, new)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from pathlib import Path
 
 import pytest
 
-from rendering.rootfs import TREE
-from rendering.tools import tool_paths
-from review.declared import CLAIM, declared
+from components.host import CLAIM
+from rendering.rootfs import TREE, tools
+from review.declared import declared
 from review.host import Way, way_to
 from review.state import read
 from tests.unit.programs import SSH_KEY, VARIANTS, machine, whole
@@ -20,19 +19,16 @@ from tests.unit.review.states import declared_by, exported, resources_of
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_file_is_known(variant: str) -> None:
-    """All that put-file puts, with mode, owner and content; all tools; the claim."""
+    """All that is put there, with mode, owner and content; all tools; the claim."""
     files = {file.path: file for file in declared_by(variant).files}
-    for one in whole(variant, False).commands:
-        words = shlex.split(str(one.inputs["create"]), comments=True)
-        if any(word.endswith("/put-file") for word in words):
-            file = files[words[-1]]
-            assert file.urn.endswith(f"::{one.name}")
-            assert file.mode == words[words.index("--mode") + 1].lstrip("0")
-            assert file.owner == words[words.index("--owner") + 1]
-            assert file.digest == hashlib.sha256(str(one.inputs["stdin"]).encode()).hexdigest()
-    for path in tool_paths():
+    for path, (one, entry) in whole(variant, False).files.items():
+        file = files[path]
+        assert file.urn.endswith(f"::{one.name}")
+        assert (file.mode, file.owner) == (entry.mode.lstrip("0"), entry.owner)
+        assert file.digest == hashlib.sha256(str(entry.content).encode()).hexdigest()
+    for path in tools():
         assert files[path].content == (TREE / path[1:]).read_text()
-        assert files[path].mode == "755"
+        assert files[path].mode == ("644" if path.endswith(".py") else "755")
     assert files[CLAIM].content == f"{STACK_NAME}\n"
 
 
@@ -63,7 +59,7 @@ def test_the_certificate_must_be_there(variant: str, pair: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_directory_is_known(variant: str) -> None:
-    lines = {line for one in whole(variant, False).directories for line in str(one.inputs["stdin"]).splitlines()}
+    lines = set(whole(variant, False).directories)
     found = {f"{int(one.mode, 8):04o} {one.owner} {one.path}" for one in declared_by(variant).directories if one.mode}
     assert found == lines
 
@@ -74,6 +70,7 @@ def test_data_is_not_ours_to_know() -> None:
     assert closed >= {
         "/etc/docker-registry",
         "/usr/local/lib/docker-registry",
+        "/usr/local/lib/docker-registry/registryctl",
         "/var/opt/docker-registry",
         "/var/opt/docker-registry/etc",
         "/var/opt/nginx/etc",
@@ -83,7 +80,7 @@ def test_data_is_not_ours_to_know() -> None:
     }
     growing = ("docker-registry/data", "docker-registry/logs", "letsencrypt", "nginx/etc/tls", "nginx/logs")
     assert not closed & {f"/var/opt/{path}" for path in (*growing, "certbot/webroot/.well-known/acme-challenge")}
-    assert not any(path.startswith(("/etc/systemd", "/usr/local/bin")) for path in closed)
+    assert not any(path.startswith(("/run/", "/etc/systemd", "/usr/local/bin")) for path in closed)
 
 
 def test_units_and_the_time_zone() -> None:
@@ -106,11 +103,34 @@ def test_docker_objects() -> None:
     assert stack.volumes["registry-data"] == "/srv/registry/docker-registry/data"
 
 
+def test_what_another_update_left_is_not_known() -> None:
+    """One that failed, or that had a target, leaves a state that the manifest is not of: neither is it held against a
+    host, nor is anything beside it strange, for that may be what it left."""
+    state = exported(whole("plain", False))
+    for one in state["deployment"]["resources"]:
+        if one["urn"].endswith("::logs-rotation"):
+            one["inputs"]["stdin"] += "# later\n"
+        if one["urn"].endswith("::gc-enable"):
+            one["urn"] += "-anew"
+    stack = declared(read(state))
+    assert stack.unfinished.keys() == {"logs-rotation", "gc-enable-anew"}
+    assert not [file for file in stack.files if "logrotate" in file.path or "registry-gc." in file.path]
+    assert "docker-registry-gc.timer" not in stack.units
+    assert not [one for one in stack.directories if one.closed]
+
+
+def test_a_stack_of_an_earlier_version_has_no_manifest() -> None:
+    state = exported(whole("plain", False))
+    del state["deployment"]["resources"][0]["outputs"]["manifest"]
+    with pytest.raises(RuntimeError, match="let a pulumi up of this version end well first"):
+        declared(read(state))
+
+
 def test_what_waits_for_deletion_is_not_declared() -> None:
     """An interrupted run leaves it in the state."""
     state = exported(whole("plain", False))
     for one in state["deployment"]["resources"]:
-        if one["urn"].endswith("::nginx-site"):
+        if one["urn"].endswith("::nginx-files-configuration"):
             one["delete"] = True
     assert not [file for file in declared(read(state)).files if file.path.endswith("conf.d/registry.conf")]
 

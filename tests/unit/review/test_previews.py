@@ -11,6 +11,7 @@ import pytest
 
 from config.base import NEVER_SHOWN
 from review.cli import SLIPPED, Stack
+from review.drift import _shortened
 from review.masking import IN_PLACE, mask_of
 from review.report import MOST, Preview, report
 from review.stacks import NOTHING, changed_files, stacks, touched, touched_since
@@ -191,3 +192,35 @@ def test_what_pulumi_says_is_the_error(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(RuntimeError, match="stack gone: error: no such stack"):
         Stack(tmp_path, "gone").ask("stack", "export")
+
+
+def test_what_is_gone_is_named_and_not_dumped() -> None:
+    """A container has some hundred and fifty properties; what is only different is shown as it is."""
+    refresh = """  pulumi:pulumi:Stack: (same)
+    - docker:index/container:Container: (delete)
+        [id=0123]
+        [urn=urn:pulumi:production::docker-registry::docker:index/container:Container::registry-container]
+        image: "sha256:abc"
+        labels: [
+            [0]: {
+                label: "a"
+            }
+        ]
+    ~ docker:index/network:Network: (update)
+        [id=4567]
+      ~ labels: [
+        ]
+Resources:
+    - 1 deleted"""
+    lines = _shortened(refresh).splitlines()
+    assert [line.strip()[:5] for line in lines] == [
+        "pulum",
+        "- doc",
+        "[urn=",
+        "~ doc",
+        "[id=4",
+        "~ lab",
+        "]",
+        "Resou",
+        "- 1 d",
+    ]

@@ -1,0 +1,122 @@
+"""What the tests of doors that an attack found have in common: requests by the letter, and many passwords."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.e2e.role_users import basic
+from tests.e2e.support import Deployed
+from tests.lab.host import LabHost
+
+ACCESS = "/var/opt/nginx/logs/access.log"
+ERROR = "/var/opt/nginx/logs/error.log"
+
+
+def raw(registry: Deployed, request: bytes, seconds: float = 15) -> bytes:
+    """What the proxy answers to some bytes, until it ends the connection or says no more."""
+    with registry.connect("https").sock as connection:
+        connection.sendall(request)
+        return heard(connection, seconds)
+
+
+def heard(connection: socket.socket, seconds: float) -> bytes:
+    """All that comes within a time; it ends with the connection."""
+    found, deadline = b"", time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
+        try:
+            more = connection.recv(65536)
+        except OSError:
+            break
+        if not more:
+            break
+        found += more
+    return found
+
+
+def status_of(answer: bytes) -> int:
+    """The status of an answer by the letter."""
+    return int(answer.split(b" ", 2)[1])
+
+
+def head(method: str, path: str, host: str, *lines: str) -> bytes:
+    """A request's head; the lines may hold anything."""
+    return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host}", *lines, "", ""]).encode()
+
+
+def drip(connection: socket.socket, seconds: float, every: float = 1, piece: bytes = b"x") -> tuple[float, bytes]:
+    """Sends a piece now and then until the other side ends the connection: after how long, and what it said."""
+    began, said = time.monotonic(), b""
+    while (passed := time.monotonic() - began) < seconds:
+        try:
+            connection.sendall(piece)
+        except OSError:
+            return passed, said
+        connection.settimeout(every)
+        with contextlib.suppress(TimeoutError):
+            try:
+                more = connection.recv(65536)
+            except ConnectionError:
+                return passed, said
+            if not more:
+                return passed, said
+            said += more
+            time.sleep(every)
+    return seconds, said
+
+
+def guess(host: LabHost, registry: Deployed, user: str, count: int, a_second: int) -> Counter[str]:
+    """Wrong passwords for one name, each another, from a host: the statuses."""
+    run = time.time_ns()
+    lines = [
+        f'url = "https://{registry.fqdn}/v2/"\nuser = "{user}:{run}-{number}"\noutput = /dev/null\n'
+        'write-out = "%{http_code}\\n"\ncacert = /root/registry-ca.pem\nsilent'
+        for number in range(count)
+    ]
+    host.put_file("/root/guesses", "\nnext\n".join(lines) + "\n", mode=0o600)
+    return Counter(host.run(f"curl --rate {a_second}/s -K /root/guesses; rm /root/guesses").stdout.split())
+
+
+def login(host: LabHost, registry: Deployed, user: str, password: str) -> str:
+    """The status of a login from a host."""
+    host.put_file("/root/doors", f'user = "{user}:{password}"\n', mode=0o600)
+    ask = "curl -sS --cacert /root/registry-ca.pem -K /root/doors -o /dev/null -w '%{http_code}'"
+    return host.run(f"{ask} https://{registry.fqdn}/v2/; rm /root/doors").stdout
+
+
+def seconds_of(registry: Deployed, user: str, count: int) -> list[float]:
+    """How long wrong passwords take to be refused, one after the other over one connection."""
+    connection, times, run = registry.connect("https"), [], time.time_ns()
+    for number in range(count):
+        began = time.monotonic()
+        connection.request("GET", "/v2/", headers={"Authorization": basic(user, f"{run}-{number}")})
+        answer = connection.getresponse()
+        answer.read()
+        times.append(time.monotonic() - began)
+        assert answer.status == 401
+    connection.close()
+    return times
+
+
+def entries(host: LabHost) -> list[dict[str, Any]]:
+    """All lines of the access log."""
+    return [json.loads(line) for line in host.get_file(ACCESS).splitlines()]
+
+
+@contextmanager
+def logged(registry: Deployed, path: str) -> Iterator[list[bytes]]:
+    """What comes to a log meanwhile, as one piece of bytes, once it is over."""
+    size = int(registry.host.run(["stat", "-c", "%s", path]).stdout)
+    found: list[bytes] = []
+    yield found
+    time.sleep(0.5)
+    text = registry.host.run(f"tail -c +{size + 1} {path} | base64 -w 0").stdout
+    found.append(base64.b64decode(text))

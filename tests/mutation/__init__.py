@@ -1,0 +1,1 @@
+"""How many faults the tests would notice: `make mutation`."""

@@ -1,0 +1,72 @@
+"""`registryctl metrics`: what it counts of pulls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from registryctl.metrics import store
+from registryctl.metrics.store import Pulled
+from tests.registryctl.traffic_log import DAY, LINE, PULL, Log
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    """An empty one."""
+    return Log(tmp_path)
+
+
+def test_the_last_pull_and_those_of_thirty_days(log: Log) -> None:
+    """By repository and reference, whatever the order of the lines."""
+    now = int(log.machine.time.timestamp())
+    times = [now - days * DAY for days in (0, 3, 29, 31, 400)]
+    for when in (times[1], times[0], *times[2:]):
+        log.write(PULL.replace("1795600000", str(when)))
+    log.write(PULL.replace("1795600000", str(times[4])).replace("v1", "old"))
+    log.write(PULL.replace("1795600000", str(now - 1200 * DAY)).replace("v1", "older"))
+    log.counted()
+    assert log.machine.path(store.of_host()).stat().st_mode & 0o777 == 0o600
+    assert log.pulls() == {"v1": Pulled(times[0], 3), "old": Pulled(times[4], 0)}
+    assert log.pulls("other") == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "counts"),
+    [
+        ("manifest|200||200||1|team/app", True),
+        ("manifest|200|HIT|||1|team/app", True),
+        ("manifest|304||304||1|team/app", True),
+        ("manifest|404||404||1|team/app", False),
+        ("manifest|401|||unauthorized|1|team/app", False),
+        ("manifest|201||201||1|team/app", False),
+        ("blob|200||||1|team/app", False),
+    ],
+)
+def test_what_counts_as_a_pull(words: str, counts: bool, log: Log) -> None:
+    """What was answered with the manifest, or that the client has it."""
+    log.write(f"{words}\t1\t1\t0.001\tv1 {log.machine.time.timestamp():.3f}")
+    log.counted()
+    assert bool(log.pulls()) == counts
+
+
+def test_since_when_and_until_when_pulls_are_known(log: Log) -> None:
+    """The proxy may not have written the last seconds yet."""
+    began = log.machine.time.timestamp()
+    log.write(LINE)
+    log.counted()
+    log.machine.time += timedelta(hours=5)
+    log.counted()
+    with store.opened(log.machine.path(store.of_host())) as found:
+        known = found.known("x")
+    assert known.since == began
+    assert 0 < log.machine.time.timestamp() - known.until < 5
+
+
+@pytest.mark.parametrize("pulled", ["v1", "v1 x", "v1 1 2", " "])
+def test_a_pull_that_says_nothing(pulled: str, log: Log) -> None:
+    """Is a line that is malformed."""
+    log.write(PULL.replace("v1 1795600000.123", pulled))
+    assert log.counted().malformed == 1
+    assert log.pulls() == {}

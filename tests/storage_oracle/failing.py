@@ -1,0 +1,106 @@
+"""A storage of which one call fails, or at which the program ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from typing import TypeVar
+
+from registryctl.storage import Entry, NoRoom, Room, Storage, StorageError, Unreadable
+
+Result = TypeVar("Result")
+
+
+class Trouble(Enum):
+    """What happens at a call."""
+
+    FULL = "ENOSPC"
+    BROKEN = "EIO"
+    READ_ONLY = "EROFS"
+    END_BEFORE = "the program ends before it"
+    END_AFTER = "the program ends after it"
+    KILL_BEFORE = "SIGKILL before it"
+    KILL_AFTER = "SIGKILL after it"
+
+
+class EndedError(BaseException):
+    """The program ended here: nothing may catch this and go on."""
+
+
+WRITING = {"write", "remove", "prune", "settle"}
+
+
+class Failing:
+    """Counts the calls, and lets one have its trouble."""
+
+    def __init__(self, storage: Storage, at: int = -1, trouble: Trouble = Trouble.BROKEN) -> None:
+        self._storage, self._at, self._trouble = storage, at, trouble
+        self.calls: list[str] = []
+
+    def list(self, path: str) -> list[Entry]:
+        """As the storage's."""
+        return self._call("list", lambda: self._storage.list(path))
+
+    def read(self, path: str, limit: int) -> bytes:
+        """As the storage's."""
+        return self._call("read", lambda: self._storage.read(path, limit))
+
+    def write(self, path: str, data: bytes, time: int | None = None) -> None:
+        """As the storage's."""
+        self._call("write", lambda: self._storage.write(path, data, time))
+
+    def remove(self, path: str) -> None:
+        """As the storage's."""
+        self._call("remove", lambda: self._storage.remove(path))
+
+    def prune(self, path: str, top: str) -> None:
+        """As the storage's; by its contract it hides what it can't do."""
+        self._call("prune", lambda: self._storage.prune(path, top))
+
+    def settle(self) -> None:
+        """As the storage's."""
+        self._call("settle", self._storage.settle)
+
+    def time(self, path: str) -> int:
+        """As the storage's."""
+        return self._call("time", lambda: self._storage.time(path))
+
+    def size(self, path: str) -> int:
+        """As the storage's."""
+        return self._call("size", lambda: self._storage.size(path))
+
+    def alias(self, path: str) -> str | None:
+        """As the storage's."""
+        return self._call("alias", lambda: self._storage.alias(path))
+
+    def room(self) -> Room | None:
+        """As the storage's."""
+        return self._call("room", self._storage.room)
+
+    def _call(self, kind: str, act: Callable[[], Result]) -> Result:
+        number = len(self.calls)
+        self.calls.append(kind)
+        if number != self._at:
+            return act()
+        if self._trouble in {Trouble.END_BEFORE, Trouble.KILL_BEFORE}:
+            self._end()
+        if self._trouble in {Trouble.END_AFTER, Trouble.KILL_AFTER}:
+            with suppress(StorageError):
+                act()
+            self._end()
+        if kind == "prune":
+            return None  # type: ignore[return-value]
+        raise self._error(kind)
+
+    def _end(self) -> None:
+        if self._trouble in {Trouble.KILL_BEFORE, Trouble.KILL_AFTER}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise EndedError
+
+    def _error(self, kind: str) -> StorageError:
+        if self._trouble is Trouble.FULL and kind == "write":
+            return NoRoom(self._trouble.value)
+        return StorageError(self._trouble.value) if kind in WRITING else Unreadable(self._trouble.value)
