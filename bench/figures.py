@@ -1,4 +1,4 @@
-"""The README's figures, taken from `bench/results/summary.json`: `python -m bench.figures` writes them anew."""
+"""The figures of docs/speed.md, taken from `bench/results/summary.json`: `python -m bench.figures` writes them anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.promises import PROMISES, ratio
 from bench.report import SUMMARY
 from tests.lab.paths import ROOT
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "speed.md"
 _BLOCK = re.compile(r"(<!-- figures: written by make bench -->\n).*?(<!-- end of the figures -->)", re.DOTALL)
 
 
@@ -25,15 +25,15 @@ def figures(summary: dict[str, float]) -> str:
 
 
 def with_figures(text: str, summary: dict[str, float]) -> str:
-    """The README with these figures. Raises ValueError where it has no place for them."""
+    """The page with these figures. Raises ValueError where it has no place for them."""
     if not _BLOCK.search(text):
-        raise ValueError("README.md has lost the marks around its figures")
+        raise ValueError("docs/speed.md has lost the marks around its figures")
     return _BLOCK.sub(lambda found: found[1] + figures(summary) + found[2], text)
 
 
 def main() -> None:
-    """Writes the README's figures."""
-    README.write_text(with_figures(README.read_text(), json.loads(SUMMARY.read_text())))
+    """Writes the figures into the page."""
+    PAGE.write_text(with_figures(PAGE.read_text(), json.loads(SUMMARY.read_text())))
 
 
 if __name__ == "__main__":

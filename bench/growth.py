@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from bench import collecting
 from bench.curve import Curve, promised, tables
 from bench.filling import HALF, TENTH, fill, tag_of
 from bench.measure import Part
@@ -45,8 +46,14 @@ def run() -> Part:
     """Fills one repository step by step and measures at each of the sizes."""
     with _deployed() as registry:
         found = measure(registry, SIZES)
+    collected = collecting.measure()
     return Part(
-        "growth", tables(found), promised(found, {DELETION: "deletion", CLEAN_UP: "gc", RETENTION: "retention"})
+        "growth",
+        (*tables(found), *collecting.tables(collected)),
+        (
+            *promised(found, {DELETION: "deletion", CLEAN_UP: "gc", RETENTION: "retention"}),
+            *collecting.promised(collected),
+        ),
     )
 
 
@@ -79,8 +86,8 @@ class _Bench:
         found[DELETION] = [self._run("docker-repository-rmi", "--yes", f"{REPOSITORY}:{TENTH}-*")]
         self._gone(TENTH)
         found[CLEAN_UP] = [self._run("registry-gc")]
-        found[LOOK] = [self._run("registry-retention", "--dry-run")]
-        found[RETENTION] = [self._run("registry-retention")]
+        found[LOOK] = [self._run("registry-retention", "--dry-run", "--force")]
+        found[RETENTION] = [self._run("registry-retention", "--force")]
         self._gone(HALF)
         # More than the half of what is stored may go by now.
         self._run("registry-gc", "--force")

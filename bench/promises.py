@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from bench.curve import ADDED_AT_MOST, AT_MOST
 from bench.measure import Ratio
 
+HOLD_AT_MOST = 1.5
+"""Writes wait for what goes and for what was written meanwhile, not for what stays; the rest is noise."""
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -24,6 +27,13 @@ PROMISES = {
     "cpu_per_gb_vs_howto": Promise("CPU for each GB pulled, to the how-to's", at_most=0.6),
     "bcrypt_vs_open": Promise("requests a second with bcrypt passwords (cost 10), to those without any", 0.9),
     "push_vs_direct": Promise("MB/s of pushes, to those of the registry alone", 0.95),
+    "large_blob_vs_earlier": Promise("MB/s of large layers, to those of commit 27e0b9f", 0.95),
+    "small_blob_vs_earlier": Promise("small layers a second, to those of commit 27e0b9f", 0.95),
+    "tag_vs_earlier": Promise("manifests by tag a second, to those of commit 27e0b9f", 0.95),
+    "digest_vs_earlier": Promise("manifests by digest a second, to those of commit 27e0b9f", 0.95),
+    "login_vs_earlier": Promise("logins a second, to those of commit 27e0b9f", 0.95),
+    "push_vs_earlier": Promise("MB/s of pushes, to those of commit 27e0b9f", 0.95),
+    "push_cpu_vs_earlier": Promise("CPU for each GB pushed, to that of commit 27e0b9f", at_most=1),
     "up_vs_shell": Promise("the first `up`, to a shell script with the same commands", at_most=1.3),
     "ansible_vs_up": Promise("an Ansible playbook's first run, to the first `up`", 3),
     "ansible_vs_noop": Promise("the playbook without changes, to an `up` without", 5),
@@ -33,6 +43,9 @@ PROMISES = {
     "gc_growth_added": Promise("the same without a run's fixed cost", at_most=ADDED_AT_MOST),
     "retention_growth": Promise("retention at 10,000 tags, to ten times that at 1,000", at_most=AT_MOST),
     "retention_growth_added": Promise("the same without a run's fixed cost", at_most=ADDED_AT_MOST),
+    "collection_growth": Promise("clean-up of 1,000,000 blobs, to ten thirds of that of 300,000", at_most=AT_MOST),
+    "collection_memory": Promise("its memory, to 512 MiB", at_most=1),
+    "collection_hold_growth": Promise("how long writes wait for it, to that at 300,000 blobs", at_most=HOLD_AT_MOST),
     "deletion_growth": Promise("deletion by pattern at 10,000 tags, to ten times that at 1,000", at_most=AT_MOST),
     "deletion_growth_added": Promise("the same without a run's fixed cost", at_most=ADDED_AT_MOST),
 }

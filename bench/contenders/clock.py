@@ -33,7 +33,7 @@ def start_host(contender: Contender, pebble: Pebble) -> Setup:
     host = LabHost.start(name, "ready", aliases=[fqdn], lab=pebble.lab)
     pebble.resolve(fqdn, host.address)
     with step(f"deploying: {contender.name}'s host gets images and packages"):
-        for image in (IMAGES.nginx, IMAGES.registry, IMAGES.ui, IMAGES.certbot, IMAGES.regbot):
+        for image in (IMAGES.nginx, IMAGES.registry, IMAGES.ui, IMAGES.certbot):
             host.run(["docker", "pull", "--quiet", str(image)])
         if contender.packages:
             host.run(f"apt-get update -q && apt-get install -qy --no-install-recommends {' '.join(contender.packages)}")

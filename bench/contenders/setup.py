@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from config.images import Images
-from config.secrets import Credential
+from config.secrets import Account
 from config.users import Htpasswd
 from rendering.htpasswd import hash_of
 from tests.e2e.support import USER
@@ -46,7 +46,7 @@ class Setup:
 
     def values(self) -> dict[str, str]:
         """The settings under the names that the contenders' files use. The account's hash is made beforehand."""
-        account = Credential(USER, password=self.password)
+        account = Account(USER, password=self.password)
         return {
             "fqdn": self.fqdn,
             "account": f"{USER}:{hash_of(account, Htpasswd(), self.fqdn)}",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.stage import cleared
 from tests.lab import gotools
@@ -18,6 +19,7 @@ from tests.lab.host import LabHost
 from tests.lab.hub import start_hub
 from tests.lab.lab import Lab, default_name
 from tests.lab.log import step
+from tests.lab.paths import ROOT
 from tests.lab.stack import LabStack, Secret, default_config
 
 FILES = Path(__file__).parent
@@ -53,33 +55,36 @@ def lab_name() -> str:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
-    """A place that is gone afterwards, whatever happens."""
-    with cleared(lab_name()):
-        yield _made()
+def place(name: str = "", program: Path = ROOT, settings: Mapping[str, Any] | None = None) -> Iterator[Place]:
+    """A place that is gone afterwards, whatever happens: a lab with a registry that the program of a folder made.
+
+    `settings` are more than what every registry here has.
+    """
+    name = name or lab_name()
+    with cleared(name):
+        yield _made(name, program, settings or {})
 
 
-def _made() -> Place:
-    lab = Lab.open(lab_name())
+def _made(name: str, program: Path, settings: Mapping[str, Any]) -> Place:
+    lab = Lab.open(name)
     start_hub(lab)
     host = LabHost.start("registry", aliases=[FQDN], lab=lab)
     passwords = {name: secrets.token_hex(16) for name in (QUICK, SLOW)}
-    authority = _deployed(host, passwords)
+    authority = _deployed(LabStack(name, host, program), host, passwords, settings)
     client = LabHost.start("client", "client", lab=lab)
     with step("bench: the load's tools"):
         _equip(Client(client, FQDN), authority, passwords)
     return Place(host, client, passwords)
 
 
-def _deployed(host: LabHost, passwords: Mapping[str, str]) -> str:
+def _deployed(stack: LabStack, host: LabHost, passwords: Mapping[str, str], settings: Mapping[str, Any]) -> str:
     """The authority of the registry that `up` made."""
-    stack = LabStack(lab_name(), host)
     stack.init()
     users = [
         {"name": QUICK, "password": Secret(passwords[QUICK])},
         {"name": SLOW, "password": Secret(passwords[SLOW]), "scheme": "bcrypt"},
     ]
-    stack.configure(default_config(host, FQDN) | {"users": users, "htpasswd": {"bcryptCost": COST}})
+    stack.configure(default_config(host, FQDN) | {"users": users, "htpasswd": {"bcryptCost": COST}, **settings})
     with step("bench: up"):
         stack.up()
     return str(stack.outputs()["certificateAuthority"])

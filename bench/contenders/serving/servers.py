@@ -44,9 +44,9 @@ class Server:
 
 
 PROGRAM = Server("this program", 443, ("nginx", "registry"))
-HOW_TO = Server("how-to of 2021", 8441, ("bench-howto", "registry"))
-CADDY = Server("Caddy", 8442, ("bench-caddy", "registry"))
-TRAEFIK = Server("Traefik", 8447, ("bench-traefik", "registry"))
+HOW_TO = Server("how-to of 2021", 8441, ("bench-howto", "bench-plain"))
+CADDY = Server("Caddy", 8442, ("bench-caddy", "bench-plain"))
+TRAEFIK = Server("Traefik", 8447, ("bench-traefik", "bench-plain"))
 ALONE = Server("registry alone, TLS and htpasswd", 8443, ("bench-alone",))
 PLAIN = Server("registry alone, neither", 8444, ("bench-plain",), scheme="http", account="")
 STATIC = Server("nginx, files alone", 8445, ("bench-static",), account="")
@@ -75,8 +75,8 @@ class Servers:
     def start(self) -> None:
         """All of them; this program's own runs already."""
         self._host.run(["docker", "pull", "--quiet", TEST_IMAGE])
+        self.start_registries()
         self._how_to()
-        self._registries()
         self._caddy()
         self._traefik()
         self._static()
@@ -117,12 +117,16 @@ class Servers:
         }
         self._run(HOW_TO, 443, volumes, self._proxy["Image"])
 
-    def _registries(self) -> None:
-        """Configured as this program's own, one with what it needs to stand alone; both have the same images."""
+    def start_registries(self) -> None:
+        """Configured as this program's own, but on a port: one with what it needs to stand alone, the other for those
+        who are a proxy to it. Both have the same images.
+        """
         image = self._host.run(["docker", "container", "inspect", "--format", "{{.Image}}", "registry"]).stdout.strip()
         plain = yaml.safe_load(self._host.get_file(f"{ROOT}/docker-registry/etc/config.yml"))
+        http = {key: value for key, value in plain["http"].items() if key != "net"} | {"addr": ":5000"}
+        plain = plain | {"http": http}
         alone = plain | {
-            "http": plain["http"] | {"tls": {"certificate": self._chain, "key": self._key}},
+            "http": http | {"tls": {"certificate": self._chain, "key": self._key}},
             "auth": {"htpasswd": {"realm": "Registry realm", "path": "/etc/distribution/htpasswd"}},
         }
         for server, settings in ((PLAIN, plain), (ALONE, alone)):

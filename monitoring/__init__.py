@@ -1,0 +1,1 @@
+"""What watches registries: alert rules, and a dashboard."""
