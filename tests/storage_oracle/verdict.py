@@ -214,7 +214,10 @@ def _sort_blobs(storage: Snapshot, named: set[str], found: Verdict) -> None:
     doubtful |= {
         one for path in storage.strays if path.endswith("/link") for one in places.mentions(storage.files[path])
     }
-    doubtful |= {link.digest for links in storage.links.values() for link in links if storage.target(link.path) is None}
+    # A link with a letter too many is none to a registry, but somebody may put it right: what it names may stay.
+    damaged = [link for links in storage.links.values() for link in links if storage.target(link.path) is None]
+    for link in damaged:
+        doubtful |= {link.digest} | places.mentions(storage.files[link.path])
     may_stay = named | doubtful
     for digest in doubtful:
         may_stay |= places.mentions(storage.content(digest) or b"")
