@@ -56,6 +56,30 @@ else:
 """
 
 
+LATE = f"""
+import json, pathlib, socket, sys, time
+path = "{WRITERS}/" + sys.argv[1] + "/socket"
+early = socket.socket(socket.AF_UNIX)
+early.connect(path)
+early.settimeout(10)
+pathlib.Path("/run/late.connected").touch()
+while not pathlib.Path("/run/late.go").exists():
+    time.sleep(0.05)
+try:
+    early.sendall(b"POST /v2/hold/slow/blobs/uploads/ HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    answer = early.recv(4096).decode()
+except OSError as error:
+    answer = type(error).__name__
+try:
+    socket.socket(socket.AF_UNIX).connect(path)
+    late = "connected"
+except OSError as error:
+    late = type(error).__name__
+pathlib.Path("/run/late.json.new").write_text(json.dumps([answer, late]))
+pathlib.Path("/run/late.json.new").rename("/run/late.json")
+"""
+"""Connects to a writer in time and asks when it is too late, and then connects once more."""
+
 IMAGES = ("registry:3.1.2", "registry:2.8.3")
 """Each generation of Distribution."""
 

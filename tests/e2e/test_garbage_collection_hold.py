@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.clean_up import within
 from tests.e2e.closing import (
     IMAGES,
+    LATE,
     STEPS,
     WRITERS,
     close,
@@ -135,7 +136,7 @@ def test_what_was_let_through_and_is_slow_finds_nobody(registry: Deployed, api: 
     host = registry.host
     api.image("hold/slow", "1.0", os.urandom(100))
     lived = generation(host)
-    host.put_file("/root/late.py", _LATE)
+    host.put_file("/root/late.py", LATE)
     host.run(["systemd-run", "--quiet", "--collect", "--unit=late", "python3", "-IB", "/root/late.py", lived])
     assert within(10, lambda: host.run(["test", "-e", "/run/late.connected"], check=False).returncode == 0)
     with closed(host):
@@ -145,30 +146,6 @@ def test_what_was_let_through_and_is_slow_finds_nobody(registry: Deployed, api: 
         assert "201" not in early and "202" not in early
         assert late in {"FileNotFoundError", "ConnectionRefusedError"}
     host.run("rm /run/late.*")
-
-
-_LATE = f"""
-import json, pathlib, socket, sys, time
-path = "{WRITERS}/" + sys.argv[1] + "/socket"
-early = socket.socket(socket.AF_UNIX)
-early.connect(path)
-early.settimeout(10)
-pathlib.Path("/run/late.connected").touch()
-while not pathlib.Path("/run/late.go").exists():
-    time.sleep(0.05)
-try:
-    early.sendall(b"POST /v2/hold/slow/blobs/uploads/ HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n")
-    answer = early.recv(4096).decode()
-except OSError as error:
-    answer = type(error).__name__
-try:
-    socket.socket(socket.AF_UNIX).connect(path)
-    late = "connected"
-except OSError as error:
-    late = type(error).__name__
-pathlib.Path("/run/late.json.new").write_text(json.dumps([answer, late]))
-pathlib.Path("/run/late.json.new").rename("/run/late.json")
-"""
 
 
 def test_a_worker_of_the_proxy_that_stalls(registry: Deployed, api: Api, at_once: Callable[..., "Future[Any]"]) -> None:

@@ -3,18 +3,17 @@
 import base64
 import gzip
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from tests.e2e.support import CONTAINERS, USER, Deployed
+from tests.e2e.traffic import Counted
 from tests.lab.clients import Client
 from tests.lab.host import LabHost
 
@@ -187,41 +186,6 @@ def test_logrotate_accepts_the_file(changes: str, deployed: Deployed) -> None:
         assert f"considering log {path}" in said
 
 
-class Counted:
-    """Clients that ask for names that nobody else asks for, each as fast as it is answered."""
-
-    def __init__(self, registry: Deployed) -> None:
-        self._registry = registry
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(n,), daemon=True) for n in range(CLIENTS)]
-        self.answered: dict[str, float] = {}
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(SECONDS)
-
-    def _ask(self, client: int) -> None:
-        deadline, count = time.monotonic() + 10 * SECONDS, 0
-        while not self._stop.is_set() and time.monotonic() < deadline:
-            count += 1
-            path = f"/v2/counted/{client}-{count}/tags/list"
-            if self._registry.get(path, password=self._registry.password).status == 404:
-                self.answered[path] = time.monotonic()
-
-    def more(self, number: int) -> None:
-        """Waits for so many further answers."""
-        wanted = len(self.answered) + number
-        _until(lambda: len(self.answered), lambda found: found >= wanted)
-
-
 @dataclass(frozen=True)
 class Rotation:
     """Two rotations while clients asked: what they asked, what is in which file, and the files' modes."""
@@ -238,7 +202,7 @@ class Rotation:
 def rotation(deployed: Deployed) -> Iterator[Rotation]:
     """Forced, as on a host that has come to the size; with a state of its own, so that the host's stays as it is."""
     rotate = ["logrotate", "--force", "--state", STATE, FILE]
-    with Counted(deployed) as counted:
+    with Counted(deployed, CLIENTS) as counted:
         counted.more(20)
         size = int(deployed.host.run(["stat", "-c", "%s", ACCESS]).stdout)
         for _ in range(2):

@@ -55,6 +55,43 @@ class Asking:
                 self.failures.append(f"status {status}")
 
 
+class Counted:
+    """Clients that ask for names that nobody else asks for, each as fast as it is answered."""
+
+    def __init__(self, registry: Deployed, clients: int) -> None:
+        self._registry = registry
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(n,), daemon=True) for n in range(clients)]
+        self.answered: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(ANSWER_SECONDS)
+
+    def _ask(self, client: int) -> None:
+        deadline, count = time.monotonic() + LONGEST, 0
+        while not self._stop.is_set() and time.monotonic() < deadline:
+            count += 1
+            path = f"/v2/counted/{client}-{count}/tags/list"
+            if self._registry.get(path, password=self._registry.password).status == 404:
+                self.answered[path] = time.monotonic()
+
+    def more(self, number: int) -> None:
+        """Waits for so many further answers."""
+        wanted, end = len(self.answered) + number, time.monotonic() + ANSWER_SECONDS
+        while len(self.answered) < wanted:
+            assert time.monotonic() < end, len(self.answered)
+            time.sleep(0.2)
+
+
 class SlowPush:
     """One blob on its way to the registry over one connection, a little at a time until `finish`."""
 
