@@ -56,6 +56,26 @@ def test_odd_queries_hide_as_much(proxy: Proxy, query: str) -> None:
     assert len(whole.json["repositories"]) == min(size, len(walk(proxy.connection("alice"), "/v2/_catalog")))
 
 
+def test_the_longest_requests_can_be_compared(proxy: Proxy) -> None:
+    """Compiled expressions have a stack of their own, with an end: none is reached by what a client can send."""
+    proxy.configure([user("alice"), user("bob", repositories=("*a*b*c*d*", "team/*"))])
+    proxy.reload()
+    names = ["a" * 255, "a/" * 127 + "a", "a-" * 127 + "a", "a__" * 84 + "a", "a." * 127 + "a", "a-b/c__d.e/" * 23]
+    digest = "sha256:" + "a" * 64
+    sent = {"User_Agent": "x" * 256, "Origin": f"https://{'a.' * 500}b", "Referer": "x" * 3000}
+    for connection in map(proxy.connection, ("alice", "bob", "\u00e9" * 127)):
+        for name in (one.rstrip("/") for one in names):
+            for method, path in (
+                ("GET", f"{name}/tags/list"),
+                ("GET", f"{name}/manifests/{'A1.' * 42}"),
+                ("GET", f"{name}/blobs/{digest}"),
+                ("POST", f"{name}/blobs/uploads/?from={name}&mount={digest}{'&a=b' * 200}"),
+            ):
+                answer = connection.ask(method, f"/v2/{path}", b"" if method == "POST" else None, **sent)
+                assert answer.status < 500, (method, path, answer.body)
+    assert "regex" not in proxy.errors() and "pcre" not in proxy.errors()
+
+
 def test_long_names_have_room(proxy: Proxy) -> None:
     """A page of the registry's may be larger than what the proxy keeps of one."""
     names = {f"long/{'x' * 80}/{'y' * 80}/{number:04}{'z' * 60}" for number in range(1200)}
