@@ -25,6 +25,7 @@ PACKAGES = {
     "skopeo": "skopeo",
     "certutil": "libnss3-tools",
     "htpasswd": "apache2-utils",
+    "restic": "restic",
     "shellcheck": "shellcheck",
     "sslscan": "sslscan",
 }

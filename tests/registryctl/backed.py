@@ -23,6 +23,8 @@ from registryctl.staging import Stage
 from registryctl.taking import DATA, Taken, Taking
 from registryctl.time_machine import Machine, renamed
 from registryctl.undo import Undone, bring_back
+from tests.lab.machine import ensure_commands
+from tests.lab.run import LabError
 from tests.registryctl.fake_restic import FakeRestic
 from tests.registryctl.world import World
 
@@ -33,11 +35,13 @@ PASSWORD = "correct horse battery"
 
 
 def program(name: str, repository: Repository) -> Restic:
-    """What is run: the tests' own, or restic itself where this machine has it."""
+    """What is run: the tests' own, or restic itself, which root gets where it is missing."""
     if name == "fake":
         return FakeRestic(repository)
-    if shutil.which("restic") is None:
-        pytest.skip("restic is not installed here; the lab's hosts have it")
+    try:
+        ensure_commands("restic")
+    except LabError as error:
+        pytest.skip(str(error))
     return Restic(repository)
 
 
