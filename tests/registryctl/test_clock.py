@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,22 @@ def test_a_clock_that_is_ahead_empties_no_trash(host: StoredHost, monkeypatch: p
     assert host.run("undo").code == 0
     assert host.has("app", pushed)
     assert host.tags("app") == {"1.0": pushed.digest}
+
+
+def test_a_leap_that_is_believed_empties_no_trash(host: StoredHost) -> None:
+    """What the clean-up removed before was noted by the time that was believed then, which was long ago."""
+    pushed = host.push("app", image("one"))
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    boot = clock.BOOT.read_text().strip()
+    behind = Known(time.time() - 400 * DAY, boot, up, clock.WITNESSES, time.time() - DAY // 4)
+    (host.results / clock.NAME).write_text(json.dumps(asdict(behind)))
+    assert host.run("gc", "--force").code == 0
+    assert not host.has("app", pushed)
+    (host.results / clock.NAME).write_text(json.dumps(asdict(replace(behind, witnessed=time.time() - DAY))))
+    assert host.run("gc", "--force").code == 0
+    assert clock.now(keep=False) == pytest.approx(time.time(), abs=60)
+    assert host.run("undo").code == 0
+    assert host.has("app", pushed)
 
 
 def test_a_clock_that_is_ahead_drops_no_tag(host: StoredHost, monkeypatch: pytest.MonkeyPatch) -> None:
