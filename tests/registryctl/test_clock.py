@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from registryctl import clock
+from registryctl import clock, trash
 from registryctl.clock import Known, believed
+from registryctl.files import FileStorage
 from tests.e2e.artifacts import image
 from tests.registryctl.stored import StoredHost
 
@@ -88,6 +89,20 @@ def test_a_clock_that_is_ahead_empties_no_trash(host: StoredHost, monkeypatch: p
     assert host.run("undo").code == 0
     assert host.has("app", pushed)
     assert host.tags("app") == {"1.0": pushed.digest}
+
+
+@pytest.mark.parametrize("how", ["rm", "retention"])
+def test_a_record_is_not_of_the_future(how: str, host: StoredHost) -> None:
+    """By a clock that is ahead: it, and all that come after it, would take space for years."""
+    for tag in ("1.0", "2.0"):
+        host.push("app", image(tag), tag)
+    known = Known(time.time() - 400 * DAY, clock.BOOT.read_text().strip(), time.clock_gettime(time.CLOCK_BOOTTIME))
+    (host.results / clock.NAME).write_text(json.dumps(asdict(known)))
+    done = host.remove("app:1.0") if how == "rm" else host.retention("--force", drop=["1.0"])
+    assert done.code == 0, done.err
+    assert set(host.tags("app")) == {"2.0"}
+    [run] = trash.runs(FileStorage(host.root / "srv/docker-registry/data"))
+    assert trash.made(run) == pytest.approx(known.believed, abs=60)
 
 
 def test_a_leap_that_is_believed_empties_no_trash(host: StoredHost) -> None:

@@ -126,7 +126,8 @@ def _drop(host: Host, options: argparse.Namespace, *, dry: bool) -> Look:
     if dry:
         plan = looked_at(host, make)
     else:
-        rules = Rules(reason="retention", trash_days=host.facts.trash_days, needs_record=True, check=check)
+        days = host.facts.trash_days
+        rules = Rules(reason="retention", trash_days=days, needs_record=True, check=check, now=now_believed)
         outcome = carried_out(host, make, rules)
         for what in left(host.storage, seen.plans, outcome):
             seen.skipped[what.rpartition(":")[0]] = "by now not all of it can be read"
