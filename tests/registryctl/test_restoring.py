@@ -100,6 +100,20 @@ def test_damage_costs_only_what_needs_it(fast: Backed) -> None:
     world.pull(NAME, "2.0")
 
 
+@pytest.mark.parametrize("content", [b"LAYER", b"lay", b""])
+def test_what_a_disk_damaged_comes_anew(fast: Backed, content: bytes) -> None:
+    """Also content that has its size still."""
+    layer = fast.world.layer(NAME, b"layer")
+    fast.world.image(NAME, "1.0", b"layer")
+    fast.take()
+    fast.world.blob_file(layer).write_bytes(content)
+    stage = fast.stage()
+    restored = restoring.restore(stage, restoring.nobody_is_there, merge=True)
+    assert (restored.placed.broken, restored.lost, restored.fetched) == ({}, 0, 5)
+    assert fast.world.blob_file(layer).read_bytes() == b"layer"
+    fast.world.pull(NAME, "1.0")
+
+
 def test_a_registry_with_images_is_not_written_over(fast: Backed) -> None:
     fast.world.image(NAME, "1.0", b"old")
     fast.take()
