@@ -130,3 +130,13 @@ def test_a_clock_that_is_ahead_drops_no_tag(host: StoredHost, monkeypatch: pytes
     monkeypatch.setattr(time, "time", lambda: real() + 25 * DAY)
     assert host.retention(keepDays=30).code == 0
     assert len(host.tags("app")) == 10
+
+
+def test_tags_of_the_future_take_nobodys_place(host: StoredHost) -> None:
+    """They were pushed while the clock was ahead. What is pushed since would go each night, for so long."""
+    for number in range(3):
+        host.push("app", image(f"future {number}"), f"f{number}", days=-400)
+    for number in range(6):
+        host.push("app", image(f"number {number}"), f"t{number}", days=number)
+    assert host.retention(keepLast=3).code == 0
+    assert set(host.tags("app")) == {"f0", "f1", "f2", "t0", "t1", "t2"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -250,7 +251,8 @@ def expired(found: Stored, facts: Facts, policy: Policy, ages: Ages, moment: flo
             continue
         if pattern := first_fit(policy.drop, tag):
             tags[tag] = f"fits {pattern}"
-        elif tag in times:
+        # One of the future stays, and takes no other's place: a clock was wrong, and nobody knows when it was pushed.
+        elif times.get(tag, math.inf) <= moment + clock.TOLERATED:
             by_age.append((-times[tag], tag))
     if policy.keep_last is None and policy.keep_days is None and policy.unpulled_days is None:
         return tags
