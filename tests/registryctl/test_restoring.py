@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,46 @@ def test_the_hosts_own_files_stay_where_there_are_some(fast: Backed) -> None:
     assert not (root / "letsencrypt/live").exists()
     assert (root / "docker-registry/etc/http.secret").read_text() == "newer"
     assert (root / "nginx/etc/tls/self-signed/pair/fullchain.pem").read_text() == "a chain"
+
+
+def _files(root: Path) -> dict[str, tuple[str, int, int]]:
+    """The host's own, with content or the end of a link, mode and time."""
+    found = {}
+    for unit in ("docker-registry/etc", "nginx", "letsencrypt"):
+        for path in (root / unit).rglob("*"):
+            if path.is_symlink() or path.is_file():
+                text = str(path.readlink()) if path.is_symlink() else path.read_text()
+                found[str(path.relative_to(root))] = (text, path.lstat().st_mode, int(path.lstat().st_mtime))
+    return found
+
+
+@pytest.mark.parametrize("cut_off", range(8))
+def test_the_hosts_own_files_may_have_disks_of_their_own(
+    fast: Backed, monkeypatch: pytest.MonkeyPatch, cut_off: int
+) -> None:
+    """And wherever that is cut off, the next run brings the rest."""
+    fast.world.image(NAME, "1.0", b"layer")
+    fast.take()
+    (fast.folder / "other/letsencrypt").mkdir(parents=True)
+    copied = shutil.copy2
+
+    def across(self: Path, target: Path) -> Path:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def copy(source: Path, target: Path, **options: bool) -> object:
+        nonlocal cut_off
+        cut_off -= 1
+        if cut_off == 0:
+            raise KeyboardInterrupt
+        return copied(source, target, **options)
+
+    monkeypatch.setattr(Path, "rename", across)
+    monkeypatch.setattr(shutil, "copy2", copy)
+    with suppress(KeyboardInterrupt):
+        fast.restored()
+    if restoring.begun(fast.folder / "other"):
+        fast.restored()
+    assert _files(fast.folder / "other") == _files(fast.root)
 
 
 def test_too_small_a_disk_is_found_before_anything_is_fetched(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
