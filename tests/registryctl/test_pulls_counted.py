@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,6 +94,20 @@ def test_where_lines_were_lost_counting_begins_anew(how: str, log: Log) -> None:
     log.counted()
     assert _since(log) == log.machine.time.timestamp()
     assert "v1" in log.pulls()
+
+
+def test_on_a_full_disk_counting_begins_anew(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy, which is not root, writes no line there, and says nothing of it."""
+    log.write(PULL)
+    log.counted()
+    log.machine.time += timedelta(minutes=1)
+    full = log.machine.time.timestamp()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=0))
+        log.counted()
+    log.machine.time += timedelta(days=1)
+    log.counted()
+    assert _since(log) == full
 
 
 def test_a_power_cut_costs_a_minute_at_most(log: Log) -> None:

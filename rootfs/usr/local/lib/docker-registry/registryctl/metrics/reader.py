@@ -59,8 +59,10 @@ def _read(machine: Machine, log: Path, descriptor: int, kept: Store, groups: int
     if state.inode != its.st_ino or state.offset > its.st_size:
         state.inode, state.offset = its.st_ino, 0
     state.offset = before = _data_from(descriptor, state.offset)
-    if known[0] and known != (state.inode, state.offset) and not 0 <= now - state.until <= store.LATE:
-        # Lines may have been lost that nobody counted: of pulls nobody knows more than of those before counting began.
+    replaced = known[0] and known != (state.inode, state.offset) and not 0 <= now - state.until <= store.LATE
+    if replaced or not os.fstatvfs(descriptor).f_bavail:
+        # Lines may have been lost that nobody counted, on a full disk too: of pulls nobody knows more than of those
+        # before counting began.
         state.since = 0
     state.groups = state.groups if groups is None else groups
     counting = Counting(state.sums, state.groups)
