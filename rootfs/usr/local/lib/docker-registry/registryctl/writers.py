@@ -114,8 +114,8 @@ def living_generations() -> set[str]:
 
 def _may_write_to(process: int, data: Inode) -> bool:
     """Whether it has that directory mounted somewhere, and not only to read."""
-    lines = [line.split(b" ") for line in _bytes(process, "mountinfo").splitlines()]
-    places = [_unescaped(line[4]).lstrip("/") for line in lines if b"ro" not in line[5].split(b",")]
+    lines = [line.split(b" ")[4:6] for line in _bytes(process, "mountinfo").splitlines()]
+    places = [_unescaped(line[0]).lstrip("/") for line in lines if b"ro" not in line[-1].split(b",")]
     return any(mounted(process, place) == data for place in places)
 
 
