@@ -180,6 +180,24 @@ def test_a_writer_without_the_lock_keeps_it_open(registry: Deployed, api: Api) -
     push(registry, "hold/by-hand")
 
 
+def test_a_second_registry_over_the_same_files_keeps_it_open(registry: Deployed, api: Api) -> None:
+    """In a container of its own, whose writes nobody notes: also while ours is stopped."""
+    host = registry.host
+    image = host.run("docker inspect --format '{{.Config.Image}}' registry").stdout.strip()
+    host.run(f"docker run --detach --rm --name second --volume registry-data:/images {image}")
+    try:
+        assert within(10, lambda: len(host.run("pgrep -x registry", check=False).stdout.split()) == 3)
+        for ours in ("start", "stop"):
+            host.run(f"docker {ours} registry", timeout=60)
+            closer = close(host)
+            closer.wait_for("BarrierError: process ")
+            assert "of a registry writes without the lock" in closer.said
+    finally:
+        host.run("docker rm --force second; docker start registry")
+    wait_until_healthy(host)
+    push(registry, "hold/second")
+
+
 def test_files_that_are_not_the_container_s_keep_it_open(registry: Deployed, api: Api) -> None:
     """Another disk was mounted in their place: its lock would protect nothing."""
     registry.host.run(["mount", "-t", "tmpfs", "tmpfs", DATA])

@@ -96,7 +96,7 @@ def lock_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lock
     seen = {writers.DATA: lambda: world.data_seen, writers.SOCKETS: lambda: world.sockets_seen}
     monkeypatch.setattr(writers, "container_process", lambda: world.process)
     # The container is this machine, on which anybody may run a registry.
-    monkeypatch.setattr(writers, "others_that_write", lambda _: [])
+    monkeypatch.setattr(writers, "others_that_write", lambda *_: [])
     monkeypatch.setattr(writers, "mounted", lambda _, inside: seen[inside]())
     for name, seconds in (("_COURTESY", 0.0), ("_REPEAT", 0.1), ("_KILL_AFTER", 0.3), ("_GIVE_UP_AFTER", 2.0)):
         monkeypatch.setattr(barrier, name, seconds)

@@ -137,9 +137,9 @@ def test_a_container_that_ends_again_and_again_keeps_it_open(world: LockWorld) -
 def test_a_writer_without_the_lock_keeps_it_open(world: LockWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that somebody has started by hand."""
     world.process = os.getpid()
-    monkeypatch.setattr(writers, "others_that_write", lambda _: [4711])
+    monkeypatch.setattr(writers, "others_that_write", lambda *_: [4711])
     here = world.barrier()
-    with pytest.raises(BarrierError, match="process 4711 of the registry writes without"), here.turn(), here.closed():
+    with pytest.raises(BarrierError, match="process 4711 of a registry writes without"), here.turn(), here.closed():
         pytest.fail("closed")
     assert world.is_free()
 

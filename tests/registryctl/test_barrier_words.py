@@ -54,8 +54,8 @@ def test_each_reason_is_said(world: LockWorld, monkeypatch: pytest.MonkeyPatch) 
         assert refusal(here) == f"the container registry has something else at {place}: restart it"
     monkeypatch.setattr(writers, "mounted_elsewise", lambda *_: None)
     with monkeypatch.context() as patch:
-        patch.setattr(writers, "others_that_write", lambda process: [7, 8] if process == world.process else [])
-        text = "process 7 of the registry writes without the lock; nothing may be removed"
+        patch.setattr(writers, "others_that_write", lambda process, _: [7, 8] if process == world.process else [])
+        text = "process 7 of a registry writes without the lock; nothing may be removed"
         assert refusal(here) == text
     with monkeypatch.context() as patch:
         patch.setattr(writers, "is_running", lambda _: False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from registryctl import clock
+from registryctl import clock, trash
 from registryctl.clock import Known, believed
+from registryctl.files import FileStorage
 from tests.e2e.artifacts import image
 from tests.registryctl.stored import StoredHost
 
@@ -88,6 +91,36 @@ def test_a_clock_that_is_ahead_empties_no_trash(host: StoredHost, monkeypatch: p
     assert host.tags("app") == {"1.0": pushed.digest}
 
 
+@pytest.mark.parametrize("how", ["rm", "retention"])
+def test_a_record_is_not_of_the_future(how: str, host: StoredHost) -> None:
+    """By a clock that is ahead: it, and all that come after it, would take space for years."""
+    for tag in ("1.0", "2.0"):
+        host.push("app", image(tag), tag)
+    known = Known(time.time() - 400 * DAY, clock.BOOT.read_text().strip(), time.clock_gettime(time.CLOCK_BOOTTIME))
+    (host.results / clock.NAME).write_text(json.dumps(asdict(known)))
+    done = host.remove("app:1.0") if how == "rm" else host.retention("--force", drop=["1.0"])
+    assert done.code == 0, done.err
+    assert set(host.tags("app")) == {"2.0"}
+    [run] = trash.runs(FileStorage(host.root / "srv/docker-registry/data"))
+    assert trash.made(run) == pytest.approx(known.believed, abs=60)
+
+
+def test_a_leap_that_is_believed_empties_no_trash(host: StoredHost) -> None:
+    """What the clean-up removed before was noted by the time that was believed then, which was long ago."""
+    pushed = host.push("app", image("one"))
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    boot = clock.BOOT.read_text().strip()
+    behind = Known(time.time() - 400 * DAY, boot, up, clock.WITNESSES, time.time() - DAY // 4)
+    (host.results / clock.NAME).write_text(json.dumps(asdict(behind)))
+    assert host.run("gc", "--force").code == 0
+    assert not host.has("app", pushed)
+    (host.results / clock.NAME).write_text(json.dumps(asdict(replace(behind, witnessed=time.time() - DAY))))
+    assert host.run("gc", "--force").code == 0
+    assert clock.now(keep=False) == pytest.approx(time.time(), abs=60)
+    assert host.run("undo").code == 0
+    assert host.has("app", pushed)
+
+
 def test_a_clock_that_is_ahead_drops_no_tag(host: StoredHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """By age; retention goes by the same time."""
     for number in range(10):
@@ -97,3 +130,13 @@ def test_a_clock_that_is_ahead_drops_no_tag(host: StoredHost, monkeypatch: pytes
     monkeypatch.setattr(time, "time", lambda: real() + 25 * DAY)
     assert host.retention(keepDays=30).code == 0
     assert len(host.tags("app")) == 10
+
+
+def test_tags_of_the_future_take_nobodys_place(host: StoredHost) -> None:
+    """They were pushed while the clock was ahead. What is pushed since would go each night, for so long."""
+    for number in range(3):
+        host.push("app", image(f"future {number}"), f"f{number}", days=-400)
+    for number in range(6):
+        host.push("app", image(f"number {number}"), f"t{number}", days=number)
+    assert host.retention(keepLast=3).code == 0
+    assert set(host.tags("app")) == {"f0", "f1", "f2", "t0", "t1", "t2"}

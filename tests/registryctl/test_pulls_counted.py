@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,6 +64,76 @@ def test_since_when_and_until_when_pulls_are_known(log: Log) -> None:
         known = found.known("x")
     assert known.since == began
     assert 0 < log.machine.time.timestamp() - known.until < 5
+
+
+def _since(log: Log) -> float:
+    with store.opened(log.machine.path(store.of_host())) as found:
+        return found.known("x").since
+
+
+@pytest.mark.parametrize("how", ["removed", "cut", "result lost"])
+def test_where_lines_were_lost_counting_begins_anew(how: str, log: Log) -> None:
+    """Somebody removed or cut a log that seemed to grow, or put an older result back: who knows what was pulled?"""
+    result = log.machine.path(store.of_host())
+    log.write(*[PULL] * 1000)
+    log.counted()
+    before, old = log.machine.time.timestamp(), result.read_bytes()
+    log.write(*[PULL] * 1000)
+    for _ in range(2):
+        log.machine.time += timedelta(hours=1)
+        log.counted()
+    assert _since(log) == before
+    if how == "removed":
+        log.path.rename(log.logs / "old")
+        log.write(PULL)
+    elif how == "cut":
+        log.path.write_text(f"{PULL}\n")
+    else:
+        result.write_bytes(old)
+    log.machine.time += timedelta(days=40)
+    log.counted()
+    assert _since(log) == log.machine.time.timestamp()
+    assert "v1" in log.pulls()
+
+
+def test_on_a_full_disk_counting_begins_anew(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy, which is not root, writes no line there, and says nothing of it."""
+    log.write(PULL)
+    log.counted()
+    log.machine.time += timedelta(minutes=1)
+    full = log.machine.time.timestamp()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=0))
+        log.counted()
+    log.machine.time += timedelta(days=1)
+    log.counted()
+    assert _since(log) == full
+
+
+def test_a_power_cut_costs_a_minute_at_most(log: Log) -> None:
+    """The log is shorter by what the disk had not yet: counting goes on."""
+    before = log.machine.time.timestamp()
+    log.write(*[PULL] * 10)
+    log.counted()
+    log.write(PULL)
+    log.counted()
+    os.truncate(log.path, log.path.stat().st_size // 2)
+    log.machine.time += timedelta(minutes=10)
+    log.counted()
+    assert _since(log) == before
+
+
+def test_a_clock_that_is_ahead_makes_nothing_unpulled(log: Log) -> None:
+    """It forgets pulls: then it is not known either that there were none."""
+    right = log.machine.time
+    log.write(PULL.replace("1795600000", str(int(right.timestamp()))))
+    log.counted()
+    log.machine.time += timedelta(days=4000)
+    log.counted()
+    assert log.pulls() == {}
+    log.machine.time = right + timedelta(days=1)
+    log.counted()
+    assert _since(log) > right.timestamp()
 
 
 @pytest.mark.parametrize("pulled", ["v1", "v1 x", "v1 1 2", " "])

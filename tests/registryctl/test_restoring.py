@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,20 @@ def test_damage_costs_only_what_needs_it(fast: Backed) -> None:
     world.pull(NAME, "2.0")
 
 
+@pytest.mark.parametrize("content", [b"LAYER", b"lay", b""])
+def test_what_a_disk_damaged_comes_anew(fast: Backed, content: bytes) -> None:
+    """Also content that has its size still."""
+    layer = fast.world.layer(NAME, b"layer")
+    fast.world.image(NAME, "1.0", b"layer")
+    fast.take()
+    fast.world.blob_file(layer).write_bytes(content)
+    stage = fast.stage()
+    restored = restoring.restore(stage, restoring.nobody_is_there, merge=True)
+    assert (restored.placed.broken, restored.lost, restored.fetched) == ({}, 0, 5)
+    assert fast.world.blob_file(layer).read_bytes() == b"layer"
+    fast.world.pull(NAME, "1.0")
+
+
 def test_a_registry_with_images_is_not_written_over(fast: Backed) -> None:
     fast.world.image(NAME, "1.0", b"old")
     fast.take()
@@ -167,6 +183,46 @@ def test_the_hosts_own_files_stay_where_there_are_some(fast: Backed) -> None:
     assert not (root / "letsencrypt/live").exists()
     assert (root / "docker-registry/etc/http.secret").read_text() == "newer"
     assert (root / "nginx/etc/tls/self-signed/pair/fullchain.pem").read_text() == "a chain"
+
+
+def _files(root: Path) -> dict[str, tuple[str, int, int]]:
+    """The host's own, with content or the end of a link, mode and time."""
+    found = {}
+    for unit in ("docker-registry/etc", "nginx", "letsencrypt"):
+        for path in (root / unit).rglob("*"):
+            if path.is_symlink() or path.is_file():
+                text = str(path.readlink()) if path.is_symlink() else path.read_text()
+                found[str(path.relative_to(root))] = (text, path.lstat().st_mode, int(path.lstat().st_mtime))
+    return found
+
+
+@pytest.mark.parametrize("cut_off", range(8))
+def test_the_hosts_own_files_may_have_disks_of_their_own(
+    fast: Backed, monkeypatch: pytest.MonkeyPatch, cut_off: int
+) -> None:
+    """And wherever that is cut off, the next run brings the rest."""
+    fast.world.image(NAME, "1.0", b"layer")
+    fast.take()
+    (fast.folder / "other/letsencrypt").mkdir(parents=True)
+    copied = shutil.copy2
+
+    def across(self: Path, target: Path) -> Path:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def copy(source: Path, target: Path, **options: bool) -> object:
+        nonlocal cut_off
+        cut_off -= 1
+        if cut_off == 0:
+            raise KeyboardInterrupt
+        return copied(source, target, **options)
+
+    monkeypatch.setattr(Path, "rename", across)
+    monkeypatch.setattr(shutil, "copy2", copy)
+    with suppress(KeyboardInterrupt):
+        fast.restored()
+    if restoring.begun(fast.folder / "other"):
+        fast.restored()
+    assert _files(fast.folder / "other") == _files(fast.root)
 
 
 def test_too_small_a_disk_is_found_before_anything_is_fetched(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:

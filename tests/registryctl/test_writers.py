@@ -94,7 +94,26 @@ def test_who_writes_without_the_lock(proc: Proc) -> None:
         home = proc.add(number, space, cmdline=words)
         (home / "exe").symlink_to(program)
     proc.add(13)
-    assert sorted(writers.others_that_write(7)) == [8, 12]
+    assert sorted(writers.others_that_write(7, Inode.of(proc.data))) == [8, 12]
+
+
+def test_a_second_registry_over_the_same_files_writes_too(proc: Proc) -> None:
+    """In whatever container and place, also while ours does not run; none that only reads, or has other files."""
+    line = "22 1 0:1 / {} {},relatime shared:1 - ext4 x rw\n"
+    for number, place, way, words in (
+        (20, "/var/lib/registry", "rw", b"registry\0serve\0/etc/other.yml\0"),
+        (21, "/my\\040data", "rw", b"registry\0"),
+        (22, "/var/lib/registry", "ro", b"registry\0"),
+        (23, "/var/lib/registry", "rw", b"registry\0serve\0/etc/distribution/reader.yml\0"),
+        (24, "/elsewhere", "rw", b"registry\0"),
+    ):
+        home = proc.add(number, f"pid:[{number}]", cmdline=words, mountinfo=line.format(place, way).encode())
+        (home / "exe").symlink_to(REGISTRY)
+        inside = home / "root" / place.lstrip("/").replace("\\040", " ")
+        inside.parent.mkdir(parents=True)
+        inside.symlink_to(proc.data if number != 24 else proc.root)
+    for process in (0, 7):
+        assert sorted(writers.others_that_write(process, Inode.of(proc.data))) == [20, 21]
 
 
 def test_a_process_runs_until_it_has_no_space(proc: Proc) -> None:

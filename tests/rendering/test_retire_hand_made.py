@@ -22,6 +22,7 @@ case "$kind $verb $*" in
     *' inspect '*Containers*) ls {root}/containers | tr '\\n' ' ' ;;
     *' inspect '*) cat {root}/${{kind}}s/$last ;;
     'network rm '*) rm {root}/networks/$last ;;
+    'commit '*) test -e {root}/containers/$3 && ! test -e {root}/full ;;
     'stop '*) test -e {root}/containers/$last ;;
     'rm '*) rm {root}/containers/$last ;;
 esac
@@ -131,6 +132,22 @@ def test_what_goes_is_kept(host: HandMade) -> None:
     assert kept["compose.service"] == UNIT
     assert kept["old.conf"] == "server {}\n"
     assert {"nginx.json", "registry.json", "registry-ui.json"} <= kept.keys()
+
+
+def test_what_was_copied_into_a_container_is_kept(host: HandMade) -> None:
+    """Accounts or a certificate may be nowhere else. Where there is no room for it, nothing is touched."""
+    host.path("/full").touch()
+    before = host.files()
+    done = host.retire()
+    assert done.code == 1
+    assert "docker commit --pause=false nginx retired/nginx:20" in done.err
+    assert host.files() == before
+    host.path("/full").unlink()
+    assert host.retire().code == 0
+    calls = host.calls("docker")
+    for name in ("nginx", "registry-ui", "registry"):
+        kept = [number for number, call in enumerate(calls) if f" {name} retired/{name}:20" in call]
+        assert kept[-1] < calls.index("stop --time 30 nginx")
 
 
 def test_a_dry_run_names_the_same_and_changes_nothing(host: HandMade) -> None:

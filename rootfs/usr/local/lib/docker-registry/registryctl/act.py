@@ -132,7 +132,7 @@ class _Run:
         outcome.failed = taker.failed
 
     def _write_record(self, outcome: Outcome) -> None:
-        """Where there is no room, older ones make some; without any the clean-up goes on, and others refuse."""
+        """Where there is no room, others refuse; for the clean-up older ones make some, and without any it goes on."""
         if not self._rules.trash_days or not any(its.recorded for its in outcome.plan.repositories.values()):
             return
         run = trash.new_run(self._storage, self._rules.now())
@@ -142,13 +142,14 @@ class _Run:
             try:
                 trash.save(self._storage, record)
             except NoRoom as error:
+                if self._rules.needs_record:
+                    # What may refuse all the same must not cost what could be brought back before.
+                    text = "there is no room to note what would go; registry-gc frees space"
+                    raise RefusedError(text) from error
                 if older:
                     outcome.records.append(older[0])
                     trash.empty(self._storage, older.pop(0))
                     continue
-                if self._rules.needs_record:
-                    text = "there is no room to note what would go; registry-gc frees space"
-                    raise RefusedError(text) from error
                 outcome.without_record = True
                 return
             outcome.run = run

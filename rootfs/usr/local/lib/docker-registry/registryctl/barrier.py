@@ -127,10 +127,8 @@ class HostBarrier:
             self._await_lock(lock, process, data)
             # A container that was started meanwhile is looked at too.
             process = self._registry(data)
-            if process and (found := writers.others_that_write(process)):
-                raise BarrierError(
-                    f"process {found[0]} of the registry writes without the lock; nothing may be removed"
-                )
+            if found := writers.others_that_write(process, data):
+                raise BarrierError(f"process {found[0]} of a registry writes without the lock; nothing may be removed")
             generations.take_current_away(self._writers)
             self._say_closed()
         except OSError as error:

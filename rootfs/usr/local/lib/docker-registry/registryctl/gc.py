@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from registryctl import trash
 from registryctl.layout import BLOBS, REPOSITORIES, is_repository
@@ -135,9 +136,8 @@ def plan_clean_up(storage: Storage, fresh: Fresh, limits: Limits) -> Plan:
     planner = _Planner(storage, fresh, untagged=limits.delete_untagged)
     planner.look(None)
     plan, runs = planner.plan, trash.runs(storage)
-    old = (
-        sum(trash.made(run) <= limits.now - limits.trash_days * DAY for run in runs) if limits.trash_days else len(runs)
-    )
+    kept = limits.trash_days * DAY
+    old = len(list(takewhile(lambda run: not kept or trash.is_old(storage, run, limits.now, kept), runs)))
     planner.records(runs, old)
     recorded = limits.trash_days > 0 and planner.put_aside()
     waiting = planner.sweep.choose(storage, plan, old)

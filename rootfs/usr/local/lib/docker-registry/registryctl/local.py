@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from registryctl import clock
 from registryctl.act import Outcome, Rules
 from registryctl.consequences import Consequences, Found
 from registryctl.endings import EndError
@@ -130,7 +131,8 @@ class LocalSource:
             if self._bounded:
                 check_share(self._host, plan, "nothing was deleted; --force does it all the same")
 
-        rules = Rules(reason="rm", trash_days=self._host.facts.trash_days, needs_record=True, check=check)
+        days, now = self._host.facts.trash_days, clock.running(keep=False)
+        rules = Rules(reason="rm", trash_days=days, needs_record=True, check=check, now=now)
         outcome = carried_out(self._host, lambda fresh: removal.plan(self._host.storage, fresh), rules)
         return removal.kept(self._host.storage, outcome)
 

@@ -184,10 +184,15 @@ def place_files(stage: Stage, placed: Placed) -> None:
         source, target = stage.host / unit, stage.root / unit
         if not os.path.lexists(source):
             continue
-        if _is_taken(target):
+        # Cut off halfway, the next run goes on: what is there by then is ours.
+        begun = target.with_name(f".{target.name}.restoring~")
+        if _is_taken(target) and not begun.exists():
             placed.stays.append(unit)
             continue
+        _make_way(source, target)
+        begun.touch()
         _move(source, target)
+        begun.unlink()
         placed.files.append(unit)
 
 
@@ -208,12 +213,28 @@ def _is_taken(target: Path) -> bool:
 
 def _move(source: Path, target: Path) -> None:
     """A directory that is there already keeps owner and mode."""
-    if not (target.is_dir() and source.is_dir()):
-        _make_way(source, target)
-        source.rename(target)
+    if target.is_dir() and source.is_dir() and not source.is_symlink():
+        for inner in sorted(source.iterdir()):
+            _move(inner, target / inner.name)
+    elif not _rename(source, target):
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """To another disk, with owner and times; a link stays one."""
+    found = source.lstat()
+    if source.is_dir() and not source.is_symlink():
+        target.mkdir(mode=0o700)
+        for inner in sorted(source.iterdir()):
+            _copy(inner, target / inner.name)
+        shutil.copystat(source, target)
+        os.chown(target, found.st_uid, found.st_gid)
         return
-    for inner in sorted(source.iterdir()):
-        _move(inner, target / inner.name)
+    new = target.with_name(f".{target.name}.new~")
+    new.unlink(missing_ok=True)
+    shutil.copy2(source, new, follow_symlinks=False)
+    os.chown(new, found.st_uid, found.st_gid, follow_symlinks=False)
+    new.replace(target)
 
 
 def _make_way(source: Path, target: Path) -> None:

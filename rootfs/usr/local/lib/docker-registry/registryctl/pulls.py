@@ -12,9 +12,6 @@ from registryctl.machine import Machine
 from registryctl.metrics import reader, store
 from registryctl.metrics.store import Known
 
-LATE = 3600
-"""After so many seconds without a count nobody knows what was pulled since."""
-
 
 class PullsError(ToolError):
     """Not all pulls are known."""
@@ -43,7 +40,7 @@ def last_pulls(found: Stored, moment: float) -> dict[str, float]:
     its = known(found.name)
     if its is None or not its.since:
         raise PullsError("nobody has counted its pulls yet: metrics.enabled")
-    if moment - its.until > LATE:
+    if moment - its.until > store.LATE:
         raise PullsError("its pulls were not counted of late: systemctl status docker-registry-metrics.timer")
     return {tag: max(its.since, _last(found, its, tag)) for tag in found.digests}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,7 +127,8 @@ def _drop(host: Host, options: argparse.Namespace, *, dry: bool) -> Look:
     if dry:
         plan = looked_at(host, make)
     else:
-        rules = Rules(reason="retention", trash_days=host.facts.trash_days, needs_record=True, check=check)
+        days = host.facts.trash_days
+        rules = Rules(reason="retention", trash_days=days, needs_record=True, check=check, now=now_believed)
         outcome = carried_out(host, make, rules)
         for what in left(host.storage, seen.plans, outcome):
             seen.skipped[what.rpartition(":")[0]] = "by now not all of it can be read"
@@ -249,7 +251,8 @@ def expired(found: Stored, facts: Facts, policy: Policy, ages: Ages, moment: flo
             continue
         if pattern := first_fit(policy.drop, tag):
             tags[tag] = f"fits {pattern}"
-        elif tag in times:
+        # One of the future stays, and takes no other's place: a clock was wrong, and nobody knows when it was pushed.
+        elif times.get(tag, math.inf) <= moment + clock.TOLERATED:
             by_age.append((-times[tag], tag))
     if policy.keep_last is None and policy.keep_days is None and policy.unpulled_days is None:
         return tags

@@ -31,6 +31,7 @@ _CHORE = re.compile(
 )
 _STARTS = re.compile(r"^Exec.*(?:docker-compose|docker compose|docker start)", re.MULTILINE)
 _STOP_SECONDS = 60
+_COMMIT_SECONDS = 3600
 
 
 def run(words: Sequence[str], name: str) -> int:
@@ -60,6 +61,8 @@ class Retirement:
         """Raises `ToolError` before anything is touched."""
         containers = [name for name in _CONTAINERS if self._is_by_hand("container", ".Config.Labels", name)]
         self._check(containers)
+        for name in containers:
+            self._keep_container(name)
         self._retire_chores()
         units = self._disable_units(containers)
         self._retire_sites()
@@ -137,10 +140,16 @@ class Retirement:
                 self._keep(site)
                 self._say(f"the proxy site {site}")
 
+    def _keep_container(self, name: str) -> None:
+        """Somebody may have copied accounts or a certificate into it: its own files are kept as an image."""
+        if self._dry:
+            return
+        shown = self._machine.answer("docker", "container", "inspect", name) or ""
+        self._aside(f"{name}.json").write_text(f"{shown}\n", encoding="utf-8")
+        kept = f"retired/{name}:{self._stamp}"
+        self._do("docker", "commit", "--pause=false", name, kept, seconds=_COMMIT_SECONDS)
+
     def _retire_container(self, name: str) -> None:
-        if not self._dry:
-            shown = self._machine.answer("docker", "container", "inspect", name) or ""
-            self._aside(f"{name}.json").write_text(f"{shown}\n", encoding="utf-8")
         self._do("docker", "stop", "--time", "30", name)
         self._do("docker", "rm", name)
         self._say(f"the container {name}")
@@ -156,10 +165,10 @@ class Retirement:
     def _say(self, what: str) -> None:
         print(f"{'would retire' if self._dry else 'retired'} {what}", file=sys.stderr)
 
-    def _do(self, *words: str) -> None:
+    def _do(self, *words: str, seconds: float = _STOP_SECONDS) -> None:
         if self._dry:
             return
-        done = self._machine.run(*words)
+        done = self._machine.run(*words, seconds=seconds)
         if done.code != 0:
             raise ToolError(f"{' '.join(words)}: {done.err.strip() or done.code}")
 

@@ -163,7 +163,7 @@ class Stage:
                 self.damage = str(error)
 
     def missing(self) -> Iterator[tuple[str, int]]:
-        """The blobs of the backup, with their bytes, that are not here in that size."""
+        """The blobs of the backup, with their bytes, that are not here or not whole: a disk may have damaged them."""
         top = f"/{DATA}/{BLOBS_TOP}/"
         for one in self.restic.lines("ls", "--recursive", self.backup.parts[BLOBS], f"/{DATA}/{BLOBS_TOP}"):
             path = str(one.get("path", ""))
@@ -172,14 +172,8 @@ class Stage:
             # Whatever else lies there is nobody's content.
             if one.get("type") != "file" or not is_digest(digest) or path != f"/{DATA}/{blob_path(digest)}":
                 continue
-            if not self._is_here(digest, size):
+            if not self.is_good(digest):
                 yield digest, size
-
-    def _is_here(self, digest: str, size: int) -> bool:
-        try:
-            return (self.root / DATA / blob_path(digest)).stat().st_size == size
-        except OSError:
-            return False
 
     def content(self) -> None:
         """Brings all content that is not here, in portions. Cut off, the next run goes on with what is missing."""

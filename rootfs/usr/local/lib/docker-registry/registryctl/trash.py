@@ -15,7 +15,7 @@ from typing import cast
 
 from registryctl.digests import is_digest
 from registryctl.layout import TRASH, BadItemError, LayerLink, Record, Revision, Signature, TagLink, is_run
-from registryctl.storage import NotThere, Storage, Unreadable
+from registryctl.storage import NotThere, Storage, StorageError, Unreadable
 
 LARGEST = 1 << 30
 FORMAT = 1
@@ -80,6 +80,17 @@ def made(run: str) -> int:
         return calendar.timegm(time.strptime(run.partition("-")[0], _NAME))
     except ValueError:
         return 0
+
+
+def is_old(storage: Storage, run: str, now: float, seconds: float) -> bool:
+    """Whether it was made so long ago: by its name and by its file. What was believed to be the time may be behind."""
+    if made(run) > now - seconds:
+        return False
+    try:
+        written = storage.time(Record(run).path) / 1_000_000_000
+    except StorageError:
+        return True
+    return not now - seconds < written <= now
 
 
 def new_run(storage: Storage, now: float) -> str:

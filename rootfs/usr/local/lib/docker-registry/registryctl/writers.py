@@ -87,12 +87,18 @@ def end(process: int, data: Inode, *, at_once: bool) -> None:
             os.close(handle)
 
 
-def others_that_write(process: int) -> list[int]:
-    """Processes of the registry in the container of `process` that are no reader, such as one started by hand."""
+def others_that_write(process: int, data: Inode) -> list[int]:
+    """Processes of a registry that are no reader, in the container of `process` or in another one that has `data`.
+
+    Such as one that was started by hand, or a second registry over the same files: what it writes nobody notes.
+    """
+    beside = set(_beside(process))
     return [
         found
-        for found in _beside(process)
-        if _link(found, "exe").rpartition("/")[2] == "registry" and _READER not in _bytes(found, "cmdline")
+        for found in _processes()
+        if _link(found, "exe").rpartition("/")[2] == "registry"
+        and _READER not in _bytes(found, "cmdline")
+        and (found in beside or _may_write_to(found, data))
     ]
 
 
@@ -106,11 +112,21 @@ def living_generations() -> set[str]:
     return found
 
 
+def _may_write_to(process: int, data: Inode) -> bool:
+    """Whether it has that directory mounted somewhere, and not only to read."""
+    lines = [line.split(b" ")[4:6] for line in _bytes(process, "mountinfo").splitlines()]
+    places = [_unescaped(line[0]).lstrip("/") for line in lines if b"ro" not in line[-1].split(b",")]
+    return any(mounted(process, place) == data for place in places)
+
+
+def _unescaped(point: bytes) -> str:
+    return os.fsdecode(_ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), point))
+
+
 def _mounts(process: Path, top: str) -> list[str]:
     """What is mounted below a directory, as that process sees it: relative paths."""
     above = f"{top}/"
-    points = (line.split(b" ")[4] for line in _bytes_of(process / "mountinfo").splitlines())
-    paths = [os.fsdecode(_ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), point)) for point in points]
+    paths = [_unescaped(line.split(b" ")[4]) for line in _bytes_of(process / "mountinfo").splitlines()]
     return [path.removeprefix(above) for path in paths if path.startswith(above)]
 
 

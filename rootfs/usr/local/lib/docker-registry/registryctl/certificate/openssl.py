@@ -10,6 +10,8 @@ from registryctl.endings import ToolError
 from registryctl.machine import Machine
 
 _FORM = "%b %d %H:%M:%S %Y GMT"
+_NO_CERTIFICATE = 1
+"""What openssl ends with where it reads none in a file."""
 
 
 class CertificateError(ToolError):
@@ -31,6 +33,17 @@ def life(machine: Machine, chain: Path) -> Life | None:
         return Life(_time(said["notBefore"]), _time(said["notAfter"]))
     except (KeyError, ValueError):
         return None
+
+
+def end(machine: Machine, chain: Path) -> float:
+    """When it ends, in seconds since 1970; 0 where there is none. Raises `CertificateError` where nobody could look."""
+    if not chain.exists():
+        return 0
+    done = machine.run(*_x509(chain), "-enddate")
+    if done.code not in {0, _NO_CERTIFICATE}:
+        raise CertificateError(f"openssl does not say when {chain} ends: {done.err.strip() or done.code}")
+    found = life(machine, chain) if done.code == 0 else None
+    return found.end.timestamp() if found else 0
 
 
 def told(machine: Machine, chain: Path) -> str:

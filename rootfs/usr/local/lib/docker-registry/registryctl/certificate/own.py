@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 from pathlib import Path
 
+from registryctl import clock
 from registryctl.certificate import openssl
-from registryctl.certificate.pair import Place, install
+from registryctl.certificate.openssl import CertificateError
+from registryctl.certificate.pair import Place, check, install, put_aside, read
 from registryctl.machine import Machine
 
 MONTH = 30 * 24 * 3600
@@ -18,26 +21,30 @@ _CA_DAYS = "3650"
 
 
 def make(machine: Machine, place: Place) -> str:
-    """What is there and good for 30 days more stays. Its end, its fingerprint and the CA. Raises `CertificateError`."""
+    """What is there and good for 30 days more stays. Its end, its fingerprint and the CA. Raises `CertificateError`.
+
+    All clients know the CA: a clock that is ahead alone ends it not, and one that another takes the place of is kept.
+    """
     place.folder.mkdir(parents=True, exist_ok=True)
     ca = place.folder / "ca.pem"
     with tempfile.TemporaryDirectory(prefix=".make.", dir=place.folder) as scratch:
-        if not openssl.lasts(machine, ca, MONTH):
+        if openssl.end(machine, ca) < clock.now(keep=False) + MONTH:
             _make_ca(machine, place, Path(scratch))
-        chain = place.current / "fullchain.pem"
-        if _is_good(machine, chain, ca, place.fqdn):
-            bundle = chain.read_text(encoding="utf-8") + (place.current / "privkey.pem").read_text(encoding="utf-8")
+        if _is_good(machine, place, ca):
+            bundle = read(place.current / "fullchain.pem", place.current / "privkey.pem")
         else:
             bundle = _signed(machine, place, Path(scratch))
     return f"{install(machine, place, bundle)}\n{ca.read_text(encoding='utf-8').rstrip()}"
 
 
-def _is_good(machine: Machine, chain: Path, ca: Path, fqdn: str) -> bool:
-    return (
-        openssl.lasts(machine, chain, MONTH)
-        and openssl.is_for(machine, chain, fqdn)
-        and machine.answer("openssl", "verify", "-CAfile", str(ca), str(chain)) is not None
-    )
+def _is_good(machine: Machine, place: Place, ca: Path) -> bool:
+    chain = place.current / "fullchain.pem"
+    try:
+        check(machine, place.current, place.fqdn)
+    except CertificateError:
+        return False
+    verified = machine.answer("openssl", "verify", "-CAfile", str(ca), str(chain))
+    return openssl.lasts(machine, chain, MONTH) and verified is not None
 
 
 def _make_ca(machine: Machine, place: Place, scratch: Path) -> None:
@@ -48,8 +55,12 @@ def _make_ca(machine: Machine, place: Place, scratch: Path) -> None:
     subject = f"/CN=Registry CA of {place.fqdn}"
     openssl.made(machine, "req", "-x509", "-new", "-key", str(key), "-sha256", "-days", _CA_DAYS, "-subj", subject,
                  *added, "-out", str(ca))  # fmt: skip
-    key.replace(place.folder / "ca.key")
-    ca.replace(place.folder / "ca.pem")
+    # One without the other would be of no use: that of before goes as a whole, and comes as a whole.
+    os.sync()
+    for old in (ca, key):
+        put_aside(place.folder / old.name)
+    for new in (key, ca):
+        new.replace(place.folder / new.name)
 
 
 def _signed(machine: Machine, place: Place, scratch: Path) -> str:

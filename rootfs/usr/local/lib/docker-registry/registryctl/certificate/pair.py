@@ -56,7 +56,7 @@ def install(machine: Machine, place: Place, bundle: str) -> str:
         _write(new / "fullchain.pem", chain)
         _write(new / "privkey.pem", key)
         try:
-            _check(machine, new, place.fqdn)
+            check(machine, new, place.fqdn)
             # Nginx won't refuse a pair that openssl has just made; one that replaces another is tested all the same.
             if place.mode != "self-signed" or place.current.exists():
                 _test(machine, new, place.image)
@@ -89,7 +89,8 @@ def _write(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _check(machine: Machine, pair: Path, fqdn: str) -> None:
+def check(machine: Machine, pair: Path, fqdn: str) -> None:
+    """Raises `CertificateError` where a pair does not serve."""
     chain, key = pair / "fullchain.pem", pair / "privkey.pem"
     public = machine.answer("openssl", "x509", "-in", str(chain), "-noout", "-pubkey")
     if public is None:
@@ -120,11 +121,16 @@ def _test(machine: Machine, pair: Path, image: str) -> None:
 def _put(new: Path, target: Path) -> None:
     files = ("fullchain.pem", "privkey.pem")
     if not all(_content(target / name) == _content(new / name) for name in files):
-        if target.exists() or target.is_symlink():
-            target.rename(f"{target}.{datetime.now():%Y%m%d-%H%M%S}~")
+        put_aside(target)
         new.rename(target)
     for name in files:
         (target / name).chmod(0o600)
+
+
+def put_aside(path: Path) -> None:
+    """What another takes the place of is kept beside."""
+    if path.exists() or path.is_symlink():
+        path.rename(f"{path}.{datetime.now():%Y%m%d-%H%M%S}~")
 
 
 def _content(path: Path) -> bytes | None:

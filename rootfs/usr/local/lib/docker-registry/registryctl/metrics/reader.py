@@ -16,7 +16,7 @@ from pathlib import Path
 from registryctl.machine import Machine
 from registryctl.metrics import store
 from registryctl.metrics.store import State, Store
-from registryctl.metrics.traffic import Counting
+from registryctl.metrics.traffic import DAY, Counting
 
 LOG = "traffic"
 """Its name among the proxy's logs. Not one that logrotate takes: that cuts files."""
@@ -55,16 +55,22 @@ def read(machine: Machine, logs: Path, groups: int | None = None) -> State:
 
 def _read(machine: Machine, log: Path, descriptor: int, kept: Store, groups: int | None) -> State:
     state, its, now = kept.load(), os.fstat(descriptor), machine.now().timestamp()
+    known = state.inode, state.offset
     if state.inode != its.st_ino or state.offset > its.st_size:
         state.inode, state.offset = its.st_ino, 0
-    state.offset = _data_from(descriptor, state.offset)
-    before = state.offset
+    state.offset = before = _data_from(descriptor, state.offset)
+    replaced = known[0] and known != (state.inode, state.offset) and not 0 <= now - state.until <= store.LATE
+    if replaced or not os.fstatvfs(descriptor).f_bavail:
+        # Lines may have been lost that nobody counted, on a full disk too: of pulls nobody knows more than of those
+        # before counting began.
+        state.since = 0
     state.groups = state.groups if groups is None else groups
     counting = Counting(state.sums, state.groups)
     while lines := _next(descriptor, state):
         counting.add(lines)
         kept.save(state, counting.taken())
-    state.since = state.since or now
+    # What is forgotten, by a clock that is ahead too, is as if it was before.
+    state.since = max(state.since or now, now - store.FORGOTTEN_DAYS * DAY)
     state.until = now - _FLUSHED
     kept.save(state, counting.taken())
     kept.forget(now)

@@ -25,6 +25,9 @@ DAYS = 30
 FORGOTTEN_DAYS = 1100
 """After so many days a last pull is forgotten: no policy asks for more."""
 
+LATE = 3600
+"""After so many seconds without a count nobody knows what was pulled since."""
+
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), found TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS pulls (repository TEXT, reference TEXT, last INTEGER NOT NULL, "
