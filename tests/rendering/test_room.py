@@ -144,3 +144,11 @@ def test_a_manifest_is_remembered_once(proxy: Proxy) -> None:
     assert used(proxy)["/var/cache/nginx"] < 2 * LARGE / 1000
     assert bob.ask("GET", f"/v2/team/app/manifests/{digest}", Accept="text/plain").status == 404
     assert lets_strangers_in(proxy)
+
+
+def test_a_crash_leaves_no_memory_on_a_disk(proxy: Proxy) -> None:
+    """Of no process that knows passwords."""
+    show = 'for p in $(grep -l "^nginx: worker" /proc/[0-9]*/cmdline); do grep "core file" "${p%cmdline}limits"; done'
+    limits = docker("exec", proxy.name, "sh", "-c", show).stdout.splitlines()
+    assert len(limits) >= 3
+    assert {tuple(line.split()[4:6]) for line in limits} == {("0", "0")}
