@@ -14,6 +14,15 @@ from components.nginx_files import NginxFiles
 from config.limits import Limits
 from config.site import Site
 
+MEMORY = {
+    "/run": "rw,noexec,nosuid,mode=0755,size=4m",
+    "/tmp": "rw,noexec,nosuid,size=64m",  # noqa: S108 - inside the container
+    "/var/cache/nginx": "rw,noexec,nosuid,mode=0755,size=64m",
+    "/var/cache/nginx/accounts": "rw,noexec,nosuid,mode=0700,size=64m",
+}
+"""Its file systems in memory. Passwords have their own, in which all that nginx remembers has room: while one can't be
+written, its client is not let in."""
+
 
 @dataclass(frozen=True)
 class NginxArgs:
@@ -51,11 +60,7 @@ class Nginx(pulumi.ComponentResource):
                 command=["/bin/sh", "/etc/nginx/start/nginx-start"],
                 volumes=files.mounts,
                 ports=_ports(args.site),
-                tmpfs={
-                    "/run": "rw,noexec,nosuid,mode=0755,size=4m",
-                    "/tmp": "rw,noexec,nosuid,size=16m",  # noqa: S108 - inside the container
-                    "/var/cache/nginx": "rw,noexec,nosuid,mode=0755,size=64m",
-                },
+                tmpfs=MEMORY,
                 capabilities=["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SETGID", "CAP_SETUID"],
                 # nginx finishes its requests on SIGQUIT; on SIGTERM it cuts them.
                 stop_signal="SIGQUIT",

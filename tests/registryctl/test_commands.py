@@ -128,6 +128,21 @@ def test_registry_gc_starts_the_unit_and_shows_what_it_says(
     assert "it said this" in capfd.readouterr().out
 
 
+def test_registry_gc_that_may_not_start_the_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user without rights: it does not tell of an earlier run as if it were this one."""
+    refused = "Failed to start docker-registry-gc.service: Interactive authentication required."
+    answers = f"""case "$*" in
+        start*) echo "{refused}" >&2; exit 1 ;; *LoadState*) echo loaded ;; *Result*) echo success ;; esac"""
+    for name, script in (("systemctl", answers), ("journalctl", "echo it said this")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    done = run(called="registry-gc")
+    assert (done.code, done.err) == (1, f"FAILED: it was not started: {refused}\n")
+    assert "said" not in done.out
+
+
 def test_registry_gc_without_its_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pulumi up brings it."""
     (tmp_path / "systemctl").write_text("#!/bin/sh\necho not-found\n")

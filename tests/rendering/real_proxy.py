@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from components.nginx import MEMORY
 from config.access import Access
 from config.metrics import Metrics
 from config.nginx import Nginx
@@ -267,7 +268,7 @@ def _start(proxy: Proxy, zone: str) -> None:
         "--stop-signal=SIGQUIT",
         f"--name={proxy.name}",
         f"--env=TZ={zone}",
-        "--tmpfs=/run:mode=0755",
+        *(f"--tmpfs={place}:{options}" for place, options in MEMORY.items()),
     ]
     argv += [f"--volume={proxy.home / inside}:{outside}" for inside, outside in mounts.items()]
     docker(*argv, "--entrypoint=/bin/sh", image, "/etc/nginx/start/nginx-start")

@@ -122,7 +122,7 @@ def test_files_are_looked_for_once_the_account_may() -> None:
 def test_manifests_are_remembered_in_memory_and_for_what_the_client_takes() -> None:
     """The type that the registry sends depends on it. An nginx that tells only a part of a header remembers none."""
     manifest = block(SITE, "location = /manifest")
-    assert 'proxy_cache_key "$repository $manifest $http_accept";' in manifest
+    assert 'proxy_cache_key "$repository $manifest $takes_manifest $takes_index";' in manifest
     assert "/var/cache/nginx/manifests" in SITE
     old = site_of(version=(1, 22, 1)).content
     assert (

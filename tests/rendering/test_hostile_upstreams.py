@@ -69,10 +69,10 @@ def _changed(proxy: Proxy, **changes: tuple[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _page(proxy: Proxy) -> Iterator[None]:
+def page(proxy: Proxy, handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[None]:
     """It is there instead of the page's container, which the proxy's network here doesn't have."""
     address = proxy.home / "run/page"
-    with socketserver.ThreadingUnixStreamServer(str(address), _Page) as server:
+    with socketserver.ThreadingUnixStreamServer(str(address), handler) as server:
         address.chmod(0o777)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -84,7 +84,7 @@ def _page(proxy: Proxy) -> Iterator[None]:
 
 def test_the_page_leads_nobody_past_the_accounts(proxy: Proxy) -> None:
     """Whatever its server says; what it says otherwise arrives."""
-    with _page(proxy):
+    with page(proxy, _Page):
         found = proxy.connection(None).ask("GET", "/ui/index.html")
     assert (found.status, found.body) == (200, b"")
 

@@ -106,6 +106,14 @@ def test_which_tags(proxy: Proxy, repository: str, tag: str, moves: bool) -> Non
     assert statuses == [201, 201 if moves else 409]
 
 
+def test_nothing_is_no_image(proxy: Proxy) -> None:
+    """Who puts nothing is told so, as elsewhere, instead of to come again."""
+    alice = proxy.connection("alice")
+    assert put(alice, KEPT, "v-nothing", b"").status == put(alice, OPEN, "nothing", b"").status == 400
+    assert put(alice, KEPT, "v-nothing", image("one")).status == 201
+    assert put(alice, KEPT, "v-nothing", b"").status == 409
+
+
 def test_deletion_as_the_role_says(proxy: Proxy) -> None:
     """By default, and then the tag is free."""
     alice = proxy.connection("alice")

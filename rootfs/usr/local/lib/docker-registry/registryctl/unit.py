@@ -50,14 +50,17 @@ def _start() -> int:
     if _property("LoadState") != "loaded":
         raise EndError("FAILED", f"there is no {UNIT} on this host; pulumi up brings it")
     print(f"running; journalctl -fu {UNIT} shows how far it is", flush=True)
-    started = _systemctl("start", UNIT).returncode
+    started = _systemctl("start", UNIT)
+    if started.stderr.startswith("Failed to start "):
+        # What the journal and the unit say is of an earlier run.
+        raise EndError("FAILED", f"it was not started: {started.stderr.splitlines()[0]}")
     subprocess.run(["journalctl", "--sync"], capture_output=True, check=False)
     invocation = f"_SYSTEMD_INVOCATION_ID={_property('InvocationID')}"
     subprocess.run(["journalctl", "--no-pager", "--quiet", "--output", "cat", invocation], check=False)
     # A process that a signal ended has its number there.
     exited, code = _property("ExecMainCode") == "1", _property("ExecMainStatus")
     ended = int(code) if exited and code.isdigit() else 0
-    if not started:
+    if not started.returncode:
         return ended
     print(f"registry-gc: ended by {_property('Result')}", file=sys.stderr)
     return ended or 1

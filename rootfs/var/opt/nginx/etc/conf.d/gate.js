@@ -211,7 +211,8 @@ async function image_now(r) {
 async function is_free(r) {
     const digest = await image_now(r);
     // In memory: the site has room for it there.
-    const own = () => `sha256:${crypto.createHash('sha256').update(r.requestBuffer || '').digest('hex')}`;
+    const body = r.requestBuffer;
+    const own = () => `sha256:${crypto.createHash('sha256').update(body && body.length ? body : '').digest('hex')}`;
     return digest === null ? null : digest === '' || digest === own();
 }
 

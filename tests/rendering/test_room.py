@@ -1,0 +1,154 @@
+"""The proxy's file systems in memory: nobody fills them so that others are not let in, or get half an answer."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from config.access import Access
+from tests.lab.docker import docker
+from tests.rendering.real_proxy import FQDN, PASSWORD, Proxy, proxied
+from tests.rendering.sites import user
+from tests.rendering.test_hostile_upstreams import page
+from tests.rendering.test_immutable_tags import KIND, digest_of, image, prepare, put
+
+pytestmark = pytest.mark.e2e
+
+STRANGERS = iter(range(99))
+LARGE = 3_900_000
+PLENTY = 20
+"""So many of the largest manifests are more than any of the file systems holds."""
+READERS = 200
+SMALL_BUFFER = 4096
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    """With an administrator, one who pushes, and many whose passwords nothing knows yet."""
+    users = [user("alice"), user("bob", role="push", repositories=("team/*",)), *(user(f"u{n}") for n in range(99))]
+    with proxied(users, Access(anonymous_pull=("public/*",))) as found:
+        prepare(found, "team/app")
+        yield found
+
+
+@contextmanager
+def dialled(proxy: Proxy) -> Iterator[ssl.SSLSocket]:
+    """A connection that takes little at a time."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    with socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        plain.settimeout(10)
+        plain.connect((proxy.address, 443))
+        with trusting.wrap_socket(plain, server_hostname=FQDN) as tls:
+            yield tls
+
+
+def head(line: str, name: str | None, *more: str) -> bytes:
+    """A request's."""
+    words = base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
+    says = [f"Host: {FQDN}", *([f"Authorization: Basic {words}"] if name else ()), *more]
+    return "\r\n".join([f"{line} HTTP/1.1", *says, "", ""]).encode()
+
+
+def used(proxy: Proxy) -> dict[str, int]:
+    """How many KB of each file system."""
+    places = ("/var/cache/nginx", "/tmp")  # noqa: S108 - inside the container
+    lines = docker("exec", proxy.name, "df", "-k", *places).stdout.splitlines()[1:]
+    return {line.split()[5]: int(line.split()[2]) for line in lines}
+
+
+def lets_strangers_in(proxy: Proxy) -> bool:
+    """Those whose password has to be looked up, and written down."""
+    return {proxy.connection(f"u{next(STRANGERS)}").ask("GET", "/v2/").status for _ in range(3)} == {200}
+
+
+class _LargePage(http.server.BaseHTTPRequestHandler):
+    """As large as the page's script."""
+
+    def address_string(self) -> str:
+        return "page"
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "600000")
+        self.end_headers()
+        try:
+            self.wfile.write(b"x" * 600_000)
+        except OSError:
+            self.close_connection = True
+
+
+def test_who_reads_the_page_slowly_fills_nothing(proxy: Proxy) -> None:
+    """Nobody needs an account for it."""
+    with ExitStack() as held, page(proxy, _LargePage):
+        for _ in range(READERS):
+            held.enter_context(dialled(proxy)).sendall(head("GET /ui/script.js", None))
+        time.sleep(1)
+        assert used(proxy)["/var/cache/nginx"] < 1024
+        assert lets_strangers_in(proxy)
+
+
+@pytest.mark.parametrize("name", [None, "bob"])
+@pytest.mark.parametrize(
+    ("says", "body", "status"),
+    [
+        ("Content-Length: 0", b"", b"200"),
+        ("Content-Length: 1", b"x", b"200"),
+        ("Content-Length: 5000", b"x", b"413"),
+        ("Content-Length: 400000000", b"x", b"413"),
+        ("Transfer-Encoding: chunked", b"5\r\nxxxxx\r\n", b"413"),
+    ],
+)
+def test_a_catalogue_waits_for_no_body(proxy: Proxy, name: str | None, says: str, body: bytes, status: bytes) -> None:
+    """Neither the proxy, which would keep it, nor the registry, which would be told of one that never comes."""
+    with dialled(proxy) as tls:
+        tls.sendall(head("GET /v2/_catalog", name, says) + body)
+        assert tls.recv(4096).split()[1] == status
+
+
+def test_manifests_that_are_sent_slowly_keep_nobody_out(proxy: Proxy) -> None:
+    """Who may push sends as many as fit, and ends none: others log in, and get what they pull."""
+    digest = put(proxy.connection("bob"), "team/app", "small", image("small")).headers["docker-content-digest"]
+    with ExitStack() as held:
+        for number in range(PLENTY):
+            tls = held.enter_context(dialled(proxy))
+            length = f"Content-Length: {LARGE + 1}"
+            try:
+                tls.sendall(head(f"PUT /v2/team/app/manifests/t{number}", "bob", length) + b"x" * LARGE)
+            except OSError:
+                break
+        assert used(proxy)["/tmp"] > 60_000  # noqa: S108 - inside the container
+        assert lets_strangers_in(proxy)
+        found = proxy.connection("bob").ask("GET", f"/v2/team/app/manifests/{digest}", Accept=KIND)
+        assert (found.status, digest_of(found.body)) == (200, digest)
+
+
+def test_a_manifest_is_remembered_once(proxy: Proxy) -> None:
+    """However a client says what it takes."""
+    bob = proxy.connection("bob")
+    digest = put(bob, "team/app", "large", image("large", LARGE)).headers["docker-content-digest"]
+    for number in range(PLENTY):
+        found = bob.ask("GET", f"/v2/team/app/manifests/{digest}", Accept=f"{KIND}, application/{number}")
+        assert (found.status, digest_of(found.body)) == (200, digest)
+    assert used(proxy)["/var/cache/nginx"] < 2 * LARGE / 1000
+    assert bob.ask("GET", f"/v2/team/app/manifests/{digest}", Accept="text/plain").status == 404
+    assert lets_strangers_in(proxy)
+
+
+def test_a_crash_leaves_no_memory_on_a_disk(proxy: Proxy) -> None:
+    """Of no process that knows passwords."""
+    show = 'for p in $(grep -l "^nginx: worker" /proc/[0-9]*/cmdline); do grep "core file" "${p%cmdline}limits"; done'
+    limits = docker("exec", proxy.name, "sh", "-c", show).stdout.splitlines()
+    assert len(limits) >= 3
+    assert {tuple(line.split()[4:6]) for line in limits} == {("0", "0")}
