@@ -16,6 +16,7 @@ import pytest
 
 from registryctl.machine import RESULTS
 from registryctl.metrics import reader, store
+from registryctl.metrics.store import Named
 from registryctl.metrics.traffic import Sums
 from tests.lab.docker import docker
 from tests.registryctl.fake_machine import FakeMachine
@@ -106,7 +107,7 @@ class Meter:
         self._stop = threading.Event()
 
     def read(self) -> Sums:
-        return reader.read(self.machine, self.logs, 50).sums
+        return reader.read(self.machine, self.logs, Named()).sums
 
     def __enter__(self) -> None:
         self._thread = threading.Thread(target=self._run)

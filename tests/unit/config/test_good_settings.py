@@ -126,7 +126,24 @@ def test_defaults() -> None:
             "trash_days": 7,
         },
         "backup": DEFAULTS,
-        "metrics": {"enabled": False, "schedule": "*-*-* *:*:00", "textfile": None, "groups": 50},
+        "metrics": {
+            "enabled": False,
+            "schedule": "*-*-* *:*:00",
+            "textfile": None,
+            "groups": 50,
+            "accounts": 100,
+            "repositories": 50,
+        },
+        "notifications": {"endpoints": []},
+        "status": {
+            "notify": {
+                "webhook": None,
+                "headers": [],
+                "command": None,
+                "timeout_seconds": 10,
+                "schedule": "*-*-* *:*:30",
+            }
+        },
     }
 
 
