@@ -91,7 +91,7 @@ backup = Backup("backup", BackupArgs(settings.backup, secrets.backup), host, fac
 
 services = [registry.service, registry_ui.service, nginx.service]
 metrics = Metrics("metrics", settings.metrics, host, facts, services)
-notify = Notify("notify", NotifyArgs(settings.status.notify, secrets.notify), host, facts)
+notify = Notify("notify", NotifyArgs(settings.status.notify, secrets.notify), host, facts, services)
 timers = [
     renewal.timer,
     *(one for its in (garbage_collection, retention, backup, metrics, notify) for one in its.timers),

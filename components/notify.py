@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.connection import Command
+from components.container import Service
 from components.facts import Facts
 from components.host import FileArgs, FilesArgs, Host
 from components.timer import TimerArgs, timer
@@ -32,7 +33,13 @@ class Notify(pulumi.ComponentResource):
     timers: Sequence[Command] = ()
 
     def __init__(
-        self, name: str, args: NotifyArgs, host: Host, facts: Facts, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: NotifyArgs,
+        host: Host,
+        facts: Facts,
+        services: Sequence[Service],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("registry:notify:Notify", name, None, opts)
         if args.settings.enabled:
@@ -42,7 +49,9 @@ class Notify(pulumi.ComponentResource):
                 context={"notify": args.settings},
                 traces=["/var/lib/docker-registry/notify", "/run/docker-registry/notify"],
             )
-            self.timers = [timer(name, units, host, self, after=[facts.ready, *files])]
+            # A registry that is not there yet is no news.
+            after = [facts.ready, *files, *(service.container for service in services)]
+            self.timers = [timer(name, units, host, self, after=after)]
         self.register_outputs({})
 
     def _files(self, name: str, args: NotifyArgs, host: Host) -> list[Command]:

@@ -8,51 +8,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from registryctl import notify, notify_memory
 from registryctl.machine import RESULTS, RUN
-from registryctl.notify_targets import Program, Webhook
-from tests.registryctl.running import Ran, run
+from tests.registryctl.running import Ran
 from tests.registryctl.status_host import StatusHost
-
-TOKEN = "Bearer 0123456789"
-
-
-class Hook(ThreadingHTTPServer):
-    """Answers as a test wants, and keeps what it was told."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Asked)
-        self.told: list[tuple[dict[str, str], dict[str, Any]]] = []
-        self.answer = 204
-        self.location = ""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/secret-part"
-
-
-class _Asked(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.told.append((dict(self.headers), json.loads(body)))
-        self.send_response(self.server.answer)
-        if self.server.location:
-            self.send_header("Location", self.server.location)
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.do_POST()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+from tests.registryctl.telling import TOKEN, Hook, Telling
 
 
 @pytest.fixture
@@ -63,40 +27,6 @@ def hook() -> Iterator[Hook]:
         yield found
         found.shutdown()
         thread.join()
-
-
-class Telling:
-    """A host that tells the hook."""
-
-    def __init__(self, host: StatusHost, hook: Hook) -> None:
-        self.host, self.hook = host, hook
-        for folder in (RUN, RESULTS):
-            host.machine.path(folder).mkdir(parents=True, exist_ok=True)
-        self.configure(url=hook.url)
-
-    def configure(self, url: str | None, command: list[str] | None = None, seconds: int = 5) -> None:
-        settings = {"webhook": url is not None, "command": command, "timeoutSeconds": seconds}
-        self.host.machine.file(notify_memory.SETTINGS, json.dumps(settings))
-        if url is None:
-            # The secrets stay.
-            return
-        secrets = {"webhook": url, "headers": {"Authorization": TOKEN}}
-        self.host.machine.file(notify_memory.SECRETS, json.dumps(secrets))
-
-    def run(self, *words: str) -> Ran:
-        (self.host.machine.root / "host.json").write_text(json.dumps(self.host.facts))
-        return run("notify", *words)
-
-    def told(self) -> list[tuple[list[str], list[str]]]:
-        """What became worse, and what is well again, of each message since it was asked last."""
-        found = [([one["what"] for one in its["worse"]], [one["what"] for one in its["well"]])
-                 for _, its in self.hook.told]  # fmt: skip
-        self.hook.told.clear()
-        return found
-
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.host.all("notify")[1]["notify"]
-        return found
 
 
 @pytest.fixture
@@ -206,6 +136,7 @@ def test_a_target_that_fails_is_tried_again_and_said(telling: Telling) -> None:
     since = telling.host.machine.time.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert telling.status()["state"] == "failing"
     assert telling.status()["detail"] == f"told last never; not webhook since {since}: it answered 503"
+    telling.host.timer("docker-registry-notify", result="exit-code", code="1")
     telling.run()
     telling.hook.answer = 200
     assert telling.run().code == 0
@@ -295,44 +226,6 @@ def test_a_redirection_is_not_followed(telling: Telling) -> None:
     _breaks(telling)
     assert telling.run().err == "webhook could not be told: it answered 302\n"
     assert len(telling.hook.told) == 1
-
-
-def test_one_that_answers_a_byte_at_a_time_holds_nobody_up() -> None:
-    """Each step of it is quick."""
-    with socket.create_server(("127.0.0.1", 0)) as slow:
-
-        def drip() -> None:
-            connection, _ = slow.accept()
-            with connection:
-                for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100:
-                    try:
-                        connection.send(bytes([byte]))
-                    except OSError:
-                        return
-                    time.sleep(0.1)
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        begun = time.monotonic()
-        why = Webhook(f"http://127.0.0.1:{slow.getsockname()[1]}/", {}, 1).tell("{}")
-        assert (why, time.monotonic() - begun < 3) == ("it did not answer in time", True)
-
-
-@pytest.mark.parametrize(
-    ("words", "why"),
-    [
-        (["/nowhere"], "it can't be started: No such file or directory"),
-        (["/bin/sh", "-c", "exit 3"], "it ended by 3"),
-        # Without a look at what it is told, and with a child that outlives it.
-        (["/bin/sh", "-c", "sleep 60 & sleep 60"], "it did not end in time"),
-        (["/bin/true"], ""),
-    ],
-)
-def test_a_program_that_fails(words: list[str], why: str) -> None:
-    """Is said; and ended, with what it started."""
-    begun = time.monotonic()
-    assert Program(words, 1).tell("x" * 200_000) == why
-    assert time.monotonic() - begun < 5
 
 
 def test_a_trial_is_told_at_once(telling: Telling) -> None:

@@ -20,7 +20,7 @@ def test_there_is_none_where_nobody_is_told(preview: bool) -> None:
 def test_the_timer_waits_for_what_its_service_reads(preview: bool) -> None:
     run = whole("full", preview)
     enable = run["notify-enable"]
-    assert enable.depends_on >= {"facts-host", "notify-settings", "notify-secrets"}
+    assert enable.depends_on >= {"facts-host", "notify-settings", "notify-secrets", "registry-container"}
     assert f"/load-unit --enable {UNIT}.timer {UNIT}.service" in enable.inputs["create"]
     lines = enable.inputs["stdin"].splitlines()
     assert {"OnCalendar=*-*-* *:*:30", "ExecStart=/usr/local/bin/registryctl notify"} <= set(lines)

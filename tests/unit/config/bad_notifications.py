@@ -1,10 +1,18 @@
-"""Settings of webhooks that are refused, each with the one line that says why."""
+"""Settings of webhooks: their defaults, and those that are refused, each with the one line that says why."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.unit.config.bad_settings import Bad, bad
+
+NOTIFY: dict[str, Any] = {
+    "webhook": None,
+    "headers": [],
+    "command": None,
+    "timeout_seconds": 10,
+    "schedule": "*-*-* *:*:30",
+}
 
 _URL = "an http or https URL, for example https://hooks.example.net/registry"
 _HEADER = {"name": "Authorization", "secret": "Bearer 0123"}

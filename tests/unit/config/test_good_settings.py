@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from config import Host, ImageReference, Settings, Site
 from tests.unit.config import pki
 from tests.unit.config.backup_settings import DEFAULTS
+from tests.unit.config.bad_notifications import NOTIFY
 from tests.unit.config.stack import APR1, GOOD, HOST_KEY, PASSWORD, faults_in, load_stack, with_changes
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -135,15 +136,7 @@ def test_defaults() -> None:
             "repositories": 50,
         },
         "notifications": {"endpoints": []},
-        "status": {
-            "notify": {
-                "webhook": None,
-                "headers": [],
-                "command": None,
-                "timeout_seconds": 10,
-                "schedule": "*-*-* *:*:30",
-            }
-        },
+        "status": {"notify": NOTIFY},
     }
 
 

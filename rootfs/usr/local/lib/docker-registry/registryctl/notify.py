@@ -38,7 +38,7 @@ _SURE_SECONDS = 20
 """What is so only for a moment, as while a container is replaced, is not told."""
 
 _MOST, _LONGEST = 50, 500
-_ITSELF = "notify"
+_ITSELF = {"notify", "timers docker-registry-notify"}
 _LEVELS = ("ok", "warning", "broken")
 
 
@@ -133,7 +133,7 @@ def _seen(here: Here) -> dict[str, Finding]:
     for concern, found in look(here).items():
         for one in found if isinstance(found, list) else [found]:
             named = f"{concern} {one.known['name']}" if isinstance(found, list) else concern
-            if concern != _ITSELF:
+            if named not in _ITSELF:
                 seen[named] = one
     return seen
 
