@@ -155,6 +155,10 @@ mutation: .mutation/.locked ## Put faults into the code (PACKAGE=registryctl: th
 dashboard: venv ## Write monitoring/dashboard.json anew from its code
 	@$(BIN)/python -m monitoring.dashboard
 
+.PHONY: dashboard-picture
+dashboard-picture: venv ## Draw docs/pictures/dashboard.svg from what a Prometheus sees in the lab
+	@$(BIN)/python -m pytest -s tests/e2e/dashboard_picture.py
+
 .PHONY: snapshot
 snapshot: venv ## Record the example stack's resources, and the diagram, as they are now
 	@$(BIN)/python -m tests.unit.graph
