@@ -166,7 +166,7 @@ def account_ends(world: World) -> Iterator[Phases]:
 @contextmanager
 def slow_clock(world: World) -> Iterator[Phases]:
     """What writes the metrics has a clock that is twenty minutes late."""
-    folder = f"/run/systemd/system/{TIMER}.service.d"
+    folder = f"/etc/systemd/system/{TIMER}.service.d"
     world.registry.host.put_file("/root/late.py", _SLOW_CLOCK)
     words = "metrics --publish"
     drop_in = f"[Service]\nExecStart=\nExecStart=/usr/bin/python3 -IB /root/late.py {words}\n"
@@ -181,7 +181,9 @@ _RENEW = "systemctl start docker-registry-certificate"
 
 CAUSES: dict[str, Callable[[World], AbstractContextManager[Phases]]] = {
     "DockerRegistryContainerBroken": _commands("docker stop registry-ui", "docker start registry-ui"),
-    "DockerRegistryNetworkUnguarded": _commands("iptables -w -t raw -F", "systemctl restart docker-registry-network"),
+    "DockerRegistryNetworkUnguarded": _commands(
+        "systemctl stop docker-registry-network", "systemctl start docker-registry-network"
+    ),
     "DockerRegistryServerErrors": server_errors,
     "DockerRegistryCertificateEnds": short_certificate,
     "DockerRegistryRenewalFails": _commands(f"mv {KEY} {KEY}.away; {_RENEW}", f"mv {KEY}.away {KEY}; {_RENEW}"),
