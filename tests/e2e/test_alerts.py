@@ -18,8 +18,9 @@ from tests.docs.blocks import ROOT
 from tests.e2e.alarms import BACKUPS, CAUSES, CHAIN, KEY, MEGABYTES, PASSWORD, READER, World, guess, status
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api
-from tests.e2e.prometheus import prometheus, within
+from tests.e2e.prometheus import prometheus, queries, within
 from tests.e2e.support import deploy
+from tests.e2e.test_metrics import NOT_HERE
 from tests.lab.authority import Authority
 from tests.lab.lab import Lab
 from tests.lab.paths import write_private
@@ -111,6 +112,13 @@ def test_it_fires_by_its_cause_and_ends_with_it(alert: str, world: World, burst:
             return alert not in watched.firing()
 
         within(SECONDS, is_over, lambda: f"{watched.firing()} {status(world)}")
+
+
+def test_what_only_troubles_show_is_in_the_dashboard(world: World) -> None:
+    """All other panels have data in test_metrics."""
+    asked = queries()
+    wanted = [query for title in NOT_HERE for query in asked[title]]
+    within(SECONDS, lambda: all(map(world.prometheus.result, wanted)), lambda: f"{wanted}")
 
 
 def test_a_burst_of_wrong_passwords_is_over_when_it_is(world: World, burst: float) -> None:
