@@ -85,6 +85,10 @@ test-backup: venv ## ROUNDS backups (20) beside everything else in the lab, each
 backup-speed: venv ## Measure a backup of TAGS small images (12000), the next one, restoring, and a plain copy
 	@PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.backup_speed $(or $(TAGS),12000)
 
+.PHONY: metrics-load
+metrics-load: venv ## Compare the metrics with what clients count of REQUESTS (10,000), with the fast path and without
+	@REQUESTS="$(or $(REQUESTS),10000)" $(BIN)/python -m pytest -s tests/e2e/test_metrics_load.py
+
 .PHONY: quick
 quick: venv ## The tests that need no lab
 	@$(BIN)/python -m pytest -m "not e2e"
@@ -150,6 +154,10 @@ mutation: .mutation/.locked ## Put faults into the code (PACKAGE=registryctl: th
 .PHONY: dashboard
 dashboard: venv ## Write monitoring/dashboard.json anew from its code
 	@$(BIN)/python -m monitoring.dashboard
+
+.PHONY: dashboard-picture
+dashboard-picture: venv ## Draw docs/pictures/dashboard.svg from what a Prometheus sees in the lab
+	@$(BIN)/python -m pytest -s tests/e2e/dashboard_picture.py
 
 .PHONY: snapshot
 snapshot: venv ## Record the example stack's resources, and the diagram, as they are now

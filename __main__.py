@@ -12,6 +12,7 @@ from components.metrics import Metrics
 from components.network import Network
 from components.nginx import Nginx, NginxArgs
 from components.nginx_files import NginxFiles, NginxFilesArgs
+from components.notify import Notify, NotifyArgs
 from components.outputs import export_outputs
 from components.registry import Registry, RegistryArgs
 from components.registry_ui import RegistryUi, RegistryUiArgs
@@ -48,7 +49,14 @@ network = Network("network", settings.network, host, adoption)
 
 registry = Registry(
     "registry",
-    RegistryArgs(settings.registry, settings.limits, settings.gc.drain_seconds, secrets.registry_http_secret),
+    RegistryArgs(
+        settings.registry,
+        settings.limits,
+        settings.gc.drain_seconds,
+        secrets.registry_http_secret,
+        settings.notifications,
+        secrets.endpoint_headers,
+    ),
     host,
     network,
     volumes,
@@ -83,6 +91,10 @@ backup = Backup("backup", BackupArgs(settings.backup, secrets.backup), host, fac
 
 services = [registry.service, registry_ui.service, nginx.service]
 metrics = Metrics("metrics", settings.metrics, host, facts, services)
-timers = [renewal.timer, *garbage_collection.timers, *retention.timers, *backup.timers, *metrics.timers]
+notify = Notify("notify", NotifyArgs(settings.status.notify, secrets.notify), host, facts, services)
+timers = [
+    renewal.timer,
+    *(one for its in (garbage_collection, retention, backup, metrics, notify) for one in its.timers),
+]
 warn_of_problems(host, facts, after=[*(service.ready for service in services), *timers])
 export_outputs(settings, host, certificate, services)

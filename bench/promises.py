@@ -34,6 +34,8 @@ PROMISES = {
     "login_vs_earlier": Promise("logins a second, to those of commit 27e0b9f", 0.95),
     "push_vs_earlier": Promise("MB/s of pushes, to those of commit 27e0b9f", 0.95),
     "push_cpu_vs_earlier": Promise("CPU for each GB pushed, to that of commit 27e0b9f", at_most=1),
+    "small_blob_with_metrics": Promise("small layers a second with metrics, to those without", 0.97),
+    "cpu_per_gb_with_metrics": Promise("CPU for each GB pulled with metrics, to that without", at_most=1.03),
     "up_vs_shell": Promise("the first `up`, to a shell script with the same commands", at_most=1.3),
     "ansible_vs_up": Promise("an Ansible playbook's first run, to the first `up`", 3),
     "ansible_vs_noop": Promise("the playbook without changes, to an `up` without", 5),

@@ -47,6 +47,7 @@ def _timer(settings: MetricsSettings, root: str) -> TimerArgs:
         traces=[
             # What was counted, and what was not yet.
             *(f"/var/lib/docker-registry/traffic{ending}" for ending in ("", "-journal")),
+            "/var/lib/docker-registry/usage",
             f"{root}/nginx/logs/traffic",
             *(f"{_PUBLISHED}/{name}.prom" for name in ("host", "registry")),
             *textfile,

@@ -1,6 +1,7 @@
 """The registry itself: CNCF Distribution over the data volume."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_docker as docker
@@ -13,8 +14,10 @@ from components.manifest import Puts
 from components.network import Network
 from components.volumes import SOCKETS, SOCKETS_INSIDE, Volumes
 from config.limits import Limits
+from config.notifications import Notifications
 from config.registry import Registry as RegistrySettings
 from rendering.bundle import Entry
+from rendering.notify import endpoints_with
 from rendering.rootfs import TOOLS, fingerprint, render
 
 PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
@@ -23,16 +26,18 @@ PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
 
 @dataclass(frozen=True)
 class RegistryArgs:
-    """The registry's settings and limits, and the secret that signs its uploads.
+    """The registry's settings and limits, whom it tells of what it does, and the secret that signs its uploads.
 
     Without a secret, the host makes and keeps its own. `drain_seconds` is how long writes under way may take when the
-    clean-up stops the process that writes.
+    clean-up stops the process that writes. `headers` are the secret ones of each endpoint of the notifications.
     """
 
     settings: RegistrySettings
     limits: Limits
     drain_seconds: int
     http_secret: pulumi.Output[str] | None
+    notifications: Notifications = field(default_factory=Notifications)
+    headers: pulumi.Output[list[dict[str, str]]] | None = None
 
 
 class Registry(pulumi.ComponentResource):
@@ -65,25 +70,28 @@ class Registry(pulumi.ComponentResource):
                 stack=host.stack,
                 registry=args.settings,
                 drain_seconds=args.drain_seconds,
+                endpoints=args.notifications.endpoints,
             )
             for name in ("config", "reader")
         )
-        programs = [render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root) for name in PROGRAMS]
+        programs = [
+            render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root) for name in self._programs(args)
+        ]
         modes = {config: "0600", reader: "0600", **dict.fromkeys(programs, "0700")}
         files = host.files(
             f"{self._name}-files",
             FilesArgs([FileArgs(file=file, path=file.path, mode=mode) for file, mode in modes.items()]),
             pulumi.ResourceOptions(parent=self, depends_on=[volumes.ready]),
         )
-        secret = self._secret(args.http_secret, volumes.ready)
+        secrets = [self._secret(args.http_secret, volumes.ready), *self._headers(args, volumes.ready)]
         contents = [file.content for file in modes]
-        written = pulumi.Output.unsecret(secret.stdout)
+        written = pulumi.Output.all(*(pulumi.Output.unsecret(one.stdout) for one in secrets))
         self.service = service(
             f"{name}-container",
             ContainerArgs(
                 name="registry",
                 image=images.registry,
-                command=["/bin/sh", "/etc/distribution/registry-start"],
+                command=["/bin/sh", f"/etc/distribution/registry-{'start' if args.headers is None else 'notifying'}"],
                 # Without a collector every trace would be an error in the log.
                 environment={"OTEL_TRACES_EXPORTER": "none"},
                 volumes=[
@@ -96,13 +104,34 @@ class Registry(pulumi.ComponentResource):
                 healthy="/bin/sh /etc/distribution/registry-start healthy",
                 memory=args.limits.registry_memory,
                 processes=args.limits.registry_processes,
-                config=written.apply(lambda when: fingerprint("\0".join([*contents, when]))),
+                config=written.apply(lambda when: fingerprint("\0".join([*contents, *when]))),
             ),
             host,
             network,
-            host.docker_options(self, after=[files, secret]),
+            host.docker_options(self, after=[files, *secrets]),
         )
         self.register_outputs({})
+
+    def _programs(self, args: RegistryArgs) -> Sequence[str]:
+        return PROGRAMS if args.headers is None else (*PROGRAMS, "notifying")
+
+    def _headers(self, args: RegistryArgs, directories: Command) -> list[Command]:
+        """The endpoints with their secret headers: another file of a secret."""
+        if args.headers is None:
+            return []
+        path = f"{self._home}/notifications"
+        text = args.headers.apply(lambda headers: endpoints_with(args.notifications.endpoints, headers))
+        return [
+            self._host.command(
+                f"{self._name}-notifications",
+                CommandArgs(
+                    create=pulumi.Output.format(f"{TOOLS}/keep-secret {{0}} {path}", size_of(text)),
+                    stdin=text,
+                    puts=Puts(kept=[Entry(path, "0600", "root:root")]),
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=[directories]),
+            )
+        ]
 
     def _secret(self, http_secret: pulumi.Output[str] | None, directories: Command) -> Command:
         path = f"{self._home}/http.secret"

@@ -12,10 +12,10 @@ from pydantic_core import PydanticCustomError, core_schema
 NAMESPACE = "docker-registry"
 """The configuration namespace of the program: the part before the colon of each key."""
 
-MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret"})
+MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret", "webhook"})
 """Settings whose value may only be stored encrypted in the stack file."""
 
-CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry", "backup"})
+CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry", "backup", "notifications", "status"})
 """Concerns with such settings."""
 
 NEVER_SHOWN = MUST_BE_SECRET | {"hash"}

@@ -41,3 +41,10 @@ class Metrics(Concern):
     groups: Annotated[int, Whole(0, 500)] = Field(default=50, examples=[50])
     """How many groups of repositories have a name in the metrics of traffic. A group is what has the first part of the
     name in common, as `team` in `team/app`; those that come first have one, all others are `other`."""
+
+    accounts: Annotated[int, Whole(0, 1000)] = Field(default=100, examples=[100])
+    """How many accounts have a name in the metrics of who uses the registry; those that come first have one, all others
+    are `other`. With 0 no account is named."""
+
+    repositories: Annotated[int, Whole(0, 500)] = Field(default=50, examples=[50])
+    """How many repositories have a name in the metrics of sizes: the largest; all others are `other`."""

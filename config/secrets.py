@@ -37,6 +37,14 @@ class BackupSecrets:
 
 
 @dataclass(frozen=True)
+class NotifySecrets:
+    """Where somebody is told of the status, and what proves to him who tells."""
+
+    webhook: str = field(repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
 class Secrets:
     """The secrets of a stack, each a secret output; None where a setting is absent."""
 
@@ -61,11 +69,18 @@ class Secrets:
     backup: pulumi.Output[BackupSecrets] | None = None
     """None where nothing is backed up."""
 
+    endpoint_headers: pulumi.Output[list[dict[str, str]]] | None = None
+    """Those of each endpoint of the registry's notifications; None where none has any."""
+
+    notify: pulumi.Output[NotifySecrets] | None = None
+    """None where no webhook is told of the status."""
+
 
 def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, str]) -> Secrets:
     """The secrets that belong to validated settings."""
 
     host, certificate, registry = settings.host, settings.certificate, settings.registry
+    endpoints = settings.notifications.endpoints
     return Secrets(
         accounts=_pick(config, "users", _accounts),
         account_marks=marks,
@@ -82,6 +97,10 @@ def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, 
         if registry.http_secret
         else None,
         backup=_pick(config, "backup", _backup) if settings.backup.repository else None,
+        endpoint_headers=_pick(config, "notifications", lambda it: [_headers(one) for one in it["endpoints"]])
+        if any(one.headers for one in endpoints)
+        else None,
+        notify=_pick(config, "status", _notify) if settings.status.notify.webhook else None,
     )
 
 
@@ -102,3 +121,12 @@ def _backup(backup: dict[str, Any]) -> BackupSecrets:
         rest_password=backup.get("restPassword"),
         environment={one["name"]: one["secret"] for one in backup.get("environment") or ()},
     )
+
+
+def _notify(status: dict[str, Any]) -> NotifySecrets:
+    notify = status["notify"]
+    return NotifySecrets(notify["webhook"], _headers(notify))
+
+
+def _headers(of: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["secret"] for one in of.get("headers") or ()}

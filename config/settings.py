@@ -24,10 +24,12 @@ from config.logs import Logs
 from config.metrics import Metrics
 from config.network import Network
 from config.nginx import Nginx
+from config.notifications import Notifications
 from config.pem import covers, leaf_names
 from config.registry import Registry
 from config.retention import Retention
 from config.site import Site
+from config.status import Status
 from config.storage import Storage
 from config.ui import Ui
 from config.users import Htpasswd, User
@@ -61,6 +63,8 @@ class Settings(BaseModel):
     gc: GarbageCollection = Field(default_factory=GarbageCollection)
     backup: Backup = Field(default_factory=Backup)
     metrics: Metrics = Field(default_factory=Metrics)
+    notifications: Notifications = Field(default_factory=Notifications)
+    status: Status = Field(default_factory=Status)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,6 +91,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         _same_place,
         _roles,
         _unpulled,
+        _logged,
     ):
         # A check's parameters have the names of the concerns that it compares.
         compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}
@@ -234,3 +239,9 @@ def _unpulled(retention: Retention, metrics: Metrics) -> Iterator[Fault]:
             expected = "no value, because metrics.enabled is false: nobody counts pulls"
             key = key_of("retention", ("policies", index, "unpulledDays"))
             yield Fault(key, shown(policy.unpulled_days), expected)
+
+
+def _logged(registry: Registry, notifications: Notifications) -> Iterator[Fault]:
+    if registry.log_level in {"info", "debug"} and any(one.headers for one in notifications.endpoints):
+        expected = "warn or error, because below that the registry logs the headers of notifications.endpoints"
+        yield Fault(key_of("registry", ("logLevel",)), shown(registry.log_level), expected)

@@ -64,6 +64,13 @@ REQUESTS, SENT = "docker_registry_http_requests_total", "docker_registry_http_re
 RECEIVED, TOOK = "docker_registry_http_request_bytes_total", "docker_registry_http_request_duration_seconds"
 
 
+# Without an account is nobody, or who was refused.
+_OF_ACCOUNTS = [
+    (f"docker_registry_account_{what}_total", "account", ',account!=""')
+    for what in ("requests", "response_body_bytes", "request_bytes")
+]
+
+
 def _here(metric: str, more: str = "") -> str:
     return f"{metric}{{{HERE}{more}}}"
 
@@ -115,6 +122,11 @@ ROWS: dict[str, tuple[Graph, ...]] = {
         Graph("Sent by group of repositories", "Bps", [(f"topk(10, {_rate(SENT, 'group')})", "{{group}}")]),
         Graph("Requests by group of repositories", "reqps", [(f"topk(10, {_rate(REQUESTS, 'group')})", "{{group}}")]),
     ),
+    "Top clients": (
+        Graph("Requests by account", "reqps", [(f"topk(10, {_rate(*_OF_ACCOUNTS[0])})", "{{account}}")], _THIRD),
+        Graph("Sent by account", "Bps", [(f"topk(10, {_rate(*_OF_ACCOUNTS[1])})", "{{account}}")], _THIRD),
+        Graph("Received by account", "Bps", [(f"topk(10, {_rate(*_OF_ACCOUNTS[2])})", "{{account}}")], _THIRD),
+    ),
     "How well": (
         Graph("Half of the requests within", "s", [(_quantile(0.5), "{{kind}}")], _THIRD),
         Graph("95 % of the requests within", "s", [(_quantile(0.95), "{{kind}}")], _THIRD),
@@ -142,6 +154,12 @@ ROWS: dict[str, tuple[Graph, ...]] = {
         Graph(
             "Growth in a day", "bytes", [(f"-delta({_here('docker_registry_disk_free_bytes')}[1d])", "{{disk}}")], _HALF
         ),
+        Graph(
+            "Largest repositories",
+            "bytes",
+            [(f"topk(10, {_here('docker_registry_repository_size_bytes')})", "{{repository}}")],
+        ),
+        Graph("Images, by who holds them", "bytes", [(_here("docker_registry_storage_bytes"), "{{held_by}}")]),
         Graph(
             "Pushes and deletions wait", "short", [(_here("docker_registry_writes_held_off"), "{{instance}}")], _THIRD
         ),

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from config.access import Access
 from config.nginx import Nginx
@@ -73,7 +74,8 @@ def access_file(*, users: Sequence[User], access: Access, stack: str, root: str,
         grant = grant_of(user)
         if grant not in grants:
             grants.append(grant)
-        accounts.append({"name": user.name, "grant": grants.index(grant) + 1, "end": user.end})
+        quoted = quote(user.name, safe="")
+        accounts.append({"name": user.name, "quoted": quoted, "grant": grants.index(grant) + 1, "end": user.end})
     return render(
         "/var/opt/nginx/etc/conf.d/access.conf",
         root=root,

@@ -18,6 +18,7 @@ TOGETHER = ("tests/e2e/test_first_up.py", "tests/e2e/test_other_release.py", "te
 """The modules with the registry `blank`, which is made once."""
 
 LONGEST = (
+    "tests/e2e/test_alerts.py",
     "tests/e2e/test_interruptions.py",
     "tests/e2e/test_first_up.py",
     "tests/e2e/test_backup_troubles.py",
@@ -33,7 +34,9 @@ LONGEST = (
     "tests/e2e/test_roles.py",
     "tests/e2e/test_registry_reach.py",
     "tests/e2e/test_review.py",
+    "tests/e2e/test_notifications.py",
     "tests/e2e/test_metrics.py",
+    "tests/e2e/test_metrics_load.py",
     "tests/e2e/test_secrets.py",
     "tests/e2e/test_adoption.py",
     "tests/e2e/test_garbage_collection.py",

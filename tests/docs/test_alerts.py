@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from registryctl.metrics import host, traffic
+from registryctl.metrics import host, sizes, traffic
 from registryctl.metrics.exposition import Metric
 from tests.docs.blocks import ROOT
 from tests.docs.test_links import _anchors
@@ -28,7 +28,7 @@ CASES = [
 
 def exported() -> set[str]:
     """The names of all metrics that the program makes, with those of a histogram's parts."""
-    found = {one for module in (host, traffic) for one in vars(module).values() if isinstance(one, Metric)}
+    found = {one for module in (host, sizes, traffic) for one in vars(module).values() if isinstance(one, Metric)}
     found |= {figure.metric for figures in host.FIGURES.values() for figure in figures}
     parts = {f"{one.name}{part}" for one in found if one.kind == "histogram" for part in ("_bucket", "_sum", "_count")}
     return {one.name for one in found if one.kind != "histogram"} | parts
@@ -36,7 +36,7 @@ def exported() -> set[str]:
 
 def test_names_follow_prometheus_rules() -> None:
     """A counter ends in _total; what has a unit has it in its name, in base units."""
-    found = {one for module in (host, traffic) for one in vars(module).values() if isinstance(one, Metric)}
+    found = {one for module in (host, sizes, traffic) for one in vars(module).values() if isinstance(one, Metric)}
     found |= {figure.metric for figures in host.FIGURES.values() for figure in figures}
     assert len({one.name for one in found}) == len(found) > 30
     for one in found:

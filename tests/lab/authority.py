@@ -39,11 +39,11 @@ class Authority:
         self.certificate = certificate.public_bytes(Encoding.PEM).decode()
         """What clients are to trust, a PEM text."""
 
-    def issue(self, *names: str) -> tuple[str, str]:
+    def issue(self, *names: str, lifetime: timedelta = LIFETIME) -> tuple[str, str]:
         """A server certificate for host names and IP addresses, and its private key: two PEM texts."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            _builder(_name(names[0]), self._name, key.public_key())
+            _builder(_name(names[0]), self._name, key.public_key(), lifetime)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -57,7 +57,9 @@ class Authority:
         return certificate.public_bytes(Encoding.PEM).decode(), private.decode()
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta = LIFETIME
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -66,7 +68,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + lifetime)
     )
 
 

@@ -26,9 +26,9 @@ def log(tmp_path: Path) -> Log:
     return Log(tmp_path)
 
 
-def _count(*lines: str, groups: int = 50) -> Sums:
+def _count(*lines: str, groups: int = 50, accounts: int = 100) -> Sums:
     sums = Sums()
-    Counting(sums, groups).add(lines)
+    Counting(sums, groups, accounts).add(lines)
     return sums
 
 
@@ -84,6 +84,54 @@ def test_groups_are_bounded() -> None:
     assert sums.requests["tags", "other", "404", "miss"][0] == 1001
     assert sums.requests["tags", "team0", "404", "miss"][0] == 1
     assert {key[1] for key in _count(*lines, groups=0).requests} == {"other"}
+
+
+@pytest.mark.parametrize(
+    ("words", "account"),
+    [
+        ("blob|200||||=alice|team/app", "alice"),
+        ("manifest|404||404||=alice|x", "alice"),
+        ("api|403||||=a%20%C3%B6%7C%22|", 'a ö|"'),
+        ("blob|200|||||team/app", ""),
+        # Whoever said so had no password for it.
+        ("api|401|||unauthorized|=alice|", ""),
+        ("api|429|||limited|=alice|", ""),
+        ("api|401||||=alice|", ""),
+        # As an earlier version wrote it.
+        ("blob|200||||1|team/app", ""),
+    ],
+)
+def test_whose_request_it_was(words: str, account: str) -> None:
+    """Of those whose password was right."""
+    assert _count(*[f"{words}\t10\t20\t0.005\t"] * 3).accounts == {account: [3, 30, 60]}
+
+
+def test_accounts_are_bounded_and_nothing_is_lost() -> None:
+    """The first that come have a name; all together they are all requests."""
+    lines = [f"api|200||200||=user{number}|\t1\t2\t0.001\t" for number in (0, 1, 2, 3, 0, 1, 2, 3)]
+    sums = _count(*lines, LINE, accounts=2)
+    assert sums.accounts == {"user0": [2, 2, 4], "user1": [2, 2, 4], "other": [4, 4, 8], "": [1, 1000, 200]}
+    assert set(_count(*lines, accounts=0).accounts) == {"other"}
+    for place in range(3):
+        every = sum(its[place] for its in sums.requests.values())
+        assert sum(its[place] for its in sums.accounts.values()) == every
+
+
+def test_what_an_earlier_version_has_counted_goes_on(log: Log) -> None:
+    """It had no accounts, and another place for the bound of groups."""
+    log.write(LINE)
+    log.counted(groups=7)
+    path = log.machine.path(store.of_host())
+    with closing(sqlite3.connect(path)) as kept, kept:
+        found = json.loads(kept.execute("SELECT found FROM state").fetchone()[0])
+        del found["sums"]["accounts"]
+        found["groups"] = found.pop("named")["groups"]
+        kept.execute("UPDATE state SET found = ?", (json.dumps(found),))
+    log.write(LINE.replace("|1|", "|=alice|"))
+    state = reader.read(log.machine, log.logs)
+    assert state.named.groups == 7
+    assert list(state.sums.requests.values()) == [[2, 2000, 400]]
+    assert state.sums.accounts == {"alice": [1, 1000, 200]}
 
 
 @pytest.mark.parametrize(

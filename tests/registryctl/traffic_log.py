@@ -8,7 +8,7 @@ from pathlib import Path
 from registryctl.machine import RESULTS
 from registryctl.metrics import reader, store
 from registryctl.metrics.reader import LOG
-from registryctl.metrics.store import Pulled
+from registryctl.metrics.store import Named, Pulled
 from registryctl.metrics.traffic import Sums
 from tests.registryctl.fake_machine import FakeMachine
 
@@ -36,7 +36,7 @@ class Log:
             file.write("\n".join(lines) + end)
 
     def counted(self, groups: int = 50) -> Sums:
-        return reader.read(self.machine, self.logs, groups).sums
+        return reader.read(self.machine, self.logs, Named(groups)).sums
 
     def pulls(self, repository: str = "team/app") -> Mapping[str, Pulled]:
         with store.opened(self.machine.path(store.of_host())) as found:

@@ -44,7 +44,7 @@ def site_of(
     )
 
 
-def rights_of(access: Access | None = None, users: Sequence[User] = ()) -> list[HostFile]:
+def rights_of(access: Access | None = None, users: Sequence[User] = (), *, metrics: bool = False) -> list[HostFile]:
     """The files beside the site that say whose password it is and who may do what, for some settings."""
     access = access or Access()
     where: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -57,7 +57,7 @@ def rights_of(access: Access | None = None, users: Sequence[User] = ()) -> list[
             site=Site(fqdn="dr.example.net"),
             **where,
         ),
-        access_file(users=users, access=access, **where),
+        access_file(users=users, access=access, metrics=metrics, **where),
         immutable_file(access=access, nginx=Nginx(), **where),
     ]
 

@@ -52,7 +52,7 @@ def _nginx_test(
 ) -> subprocess.CompletedProcess[str]:
     """What nginx says of a site, with the files beside it for `access`."""
     (directory / "registry.conf").write_text(content)
-    for file in rights_of(access, USERS):
+    for file in rights_of(access, USERS, metrics="$claims" in content):
         (directory / Path(file.path).name).write_text(file.content)
     for name in ("log.conf", "gate.js", "catalogue.js"):
         (directory / name).write_text(render(f"/var/opt/nginx/etc/conf.d/{name}").content)

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
+from config.base import Supplied
+from config.notifications import Endpoint
 from config.registry import Registry, UploadPurging
+from config.webhook import Header
+from rendering.notify import endpoints_with
 from rendering.rootfs import render
 
 
-def _config(registry: Registry, name: str = "config") -> dict[str, Any]:
+def _config(registry: Registry, name: str = "config", endpoints: tuple[Endpoint, ...] = ()) -> dict[str, Any]:
     path = f"/var/opt/docker-registry/etc/{name}.yml"
-    file = render(path, registry=registry, stack="acme/docker-registry/prod", drain_seconds=70)
+    file = render(path, registry=registry, stack="acme/docker-registry/prod", drain_seconds=70, endpoints=endpoints)
     parsed: dict[str, Any] = yaml.safe_load(file.content)
     return parsed
 
@@ -81,6 +85,53 @@ def _purging(**settings: object) -> dict[str, Any]:
 def test_each_option_changes_its_value_and_no_other(settings: Registry, changed: dict[str, Any]) -> None:
     """As Distribution spells it: booleans are booleans, durations are text."""
     assert _config(settings) == DEFAULT | changed
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="ci", url="https://ci.example.net/events?a=1&b=2", headers=(Header(name="X-Key", secret=Supplied()),)
+    ),
+    Endpoint(
+        name="log",
+        url="http://log.example.net",
+        timeout="500ms",
+        threshold=2,
+        backoff="1m",
+        ignore_actions=("pull",),
+        ignore_media_types=("application/octet-stream",),
+    ),
+)
+TOLD = [
+    {
+        "name": "ci",
+        "url": "https://ci.example.net/events?a=1&b=2",
+        "timeout": "3s",
+        "threshold": 5,
+        "backoff": "10s",
+        "ignore": {"mediatypes": [], "actions": []},
+    },
+    {
+        "name": "log",
+        "url": "http://log.example.net",
+        "timeout": "500ms",
+        "threshold": 2,
+        "backoff": "1m",
+        "ignore": {"mediatypes": ["application/octet-stream"], "actions": ["pull"]},
+    },
+]
+
+
+@pytest.mark.parametrize("name", ["config", "reader"])
+def test_who_is_told_of_events(name: str) -> None:
+    """By both processes, for one sees the pulls and the other one the rest. No header is in the file."""
+    assert _config(Registry(), name, ENDPOINTS)["notifications"] == {"endpoints": TOLD}
+
+
+def test_what_replaces_that_has_the_headers_besides() -> None:
+    """As the registry takes it from its environment: as YAML."""
+    found = yaml.safe_load(endpoints_with(ENDPOINTS, [{"X-Key": 'a "b" \\ c'}, {}]))
+    assert [one.pop("headers") for one in found] == [{"X-Key": ['a "b" \\ c']}, {}]
+    assert found == TOLD
 
 
 def test_the_drain_is_shorter_than_docker_s_patience() -> None:

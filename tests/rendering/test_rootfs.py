@@ -25,6 +25,7 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
         "/etc/systemd/system/docker-registry-metrics.service",
         "/etc/systemd/system/docker-registry-metrics.timer",
         "/etc/systemd/system/docker-registry-network.service",
+        "/etc/systemd/system/docker-registry-notify.timer",
         "/etc/systemd/system/docker-registry-retention.timer",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/docker-registry/etc/reader.yml",
@@ -67,7 +68,7 @@ def test_a_path_that_only_resembles_the_data_s_stays() -> None:
 def test_a_template_is_filled_in() -> None:
     """Its path on the host has no .j2, and follows the root."""
     path = "/var/opt/docker-registry/etc/config.yml"
-    file = render(path, root="/srv", stack="a/b/c", registry=Registry(), drain_seconds=60)
+    file = render(path, root="/srv", stack="a/b/c", registry=Registry(), drain_seconds=60, endpoints=())
     assert file.path == "/srv/docker-registry/etc/config.yml"
     assert "Written by the stack a/b/c." in file.content
     assert "{" not in file.content

@@ -16,6 +16,7 @@ import pytest
 
 from registryctl.machine import RESULTS
 from registryctl.metrics import reader, store
+from registryctl.metrics.store import Named
 from registryctl.metrics.traffic import Sums
 from tests.lab.docker import docker
 from tests.registryctl.fake_machine import FakeMachine
@@ -28,6 +29,9 @@ CLIENTS, EACH = 4, 1250
 """Requests of each client in a phase; there are two phases with a restart in between."""
 
 BLOBS = [bytes([number]) * (10 ** (1 + number % 5)) for number in range(10)]
+ODD = 'o|d"d\\$ä'
+"""An account whose name nginx, the log and Prometheus would each take for something else."""
+
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -41,6 +45,8 @@ class Load:
         self.pulls: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], float] = {}
         """When who pulled last was answered."""
+        self.accounts: dict[str, list[int]] = {"": [0, 0], "alice": [0, 0], ODD: [0, 0]}
+        """Of whom: requests and bytes."""
         self._lock = threading.Lock()
 
     def ask(self, connection: Connection, kind: str, method: str, path: str, body: bytes | None = None) -> str:
@@ -49,6 +55,8 @@ class Load:
         with self._lock:
             self.requests[kind, str(found.status)] += 1
             self.bytes += len(found.body)
+            for place, number in enumerate((1, len(found.body))):
+                self.accounts[(connection.user or "") if found.status != 401 else ""][place] += number
             if kind == "manifest" and method != "PUT" and found.status == 200:
                 repository, _, reference = path.removeprefix("/v2/").partition("/manifests/")
                 self.pulls[repository, reference] += 1
@@ -73,6 +81,7 @@ class Load:
     def client(self, number: int, digests: list[str]) -> None:
         """Pulls, asks for what is not there, and is refused."""
         alice, nobody = self.proxy.connection("alice"), self.proxy.connection(None)
+        odd = self.proxy.connection(ODD)
         wrong = Connection(self.proxy.address, f"stranger{number}")
         for turn in range(EACH):
             match turn % 10:
@@ -82,7 +91,7 @@ class Load:
                 case 1:
                     self.ask(alice, "tags", "GET", "/v2/team/app/tags/list")
                 case 2:
-                    self.ask(alice, "blob", "HEAD", f"/v2/team/app/blobs/{digests[0]}")
+                    self.ask(odd, "blob", "HEAD", f"/v2/team/app/blobs/{digests[0]}")
                 case 3:
                     self.ask(alice, "manifest", "GET", f"/v2/guess{turn}/app/manifests/v1")
                 case 4:
@@ -106,7 +115,7 @@ class Meter:
         self._stop = threading.Event()
 
     def read(self) -> Sums:
-        return reader.read(self.machine, self.logs, 50).sums
+        return reader.read(self.machine, self.logs, Named()).sums
 
     def __enter__(self) -> None:
         self._thread = threading.Thread(target=self._run)
@@ -125,9 +134,10 @@ class Meter:
 @pytest.fixture(params=[True, False], ids=["fast", "slow"])
 def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
     """With and without the way past the registry. What was asked before it answered is nobody's to count."""
-    with proxied([user("alice")]) as found:
+    users = [user("alice"), user(ODD)]
+    with proxied(users) as found:
         found.fast = request.param
-        found.configure([user("alice")])
+        found.configure(users)
         found.reload()
         time.sleep(1.5)
         yield found
@@ -136,7 +146,10 @@ def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
 def test_sums_agree(proxy: Proxy, tmp_path: Path) -> None:
     """Across reloads and a restart, while runs count and give back what was counted; `-s` prints them."""
     meter, load = Meter(proxy, tmp_path), Load(proxy)
-    before = {key: list(numbers) for key, numbers in meter.read().requests.items()}
+    first = meter.read()
+    before = {key: list(numbers) for key, numbers in first.requests.items()}
+    # Those of the questions whether it answers.
+    load.accounts[""] = list(first.accounts.get("", [0, 0]))[:2]
     digests = load.push("team/app")
     for restarts in (True, False):
         with meter, ThreadPoolExecutor(CLIENTS) as pool:
@@ -170,6 +183,10 @@ def test_sums_agree(proxy: Proxy, tmp_path: Path) -> None:
     assert sent - load.bytes == extra.total() * _size_of_a_refusal(proxy)
     assert groups == {"", "team", "other"}
     assert sums.malformed == 0
+    # That one question was nobody's.
+    load.accounts[""][0] += extra.total()
+    load.accounts[""][1] += extra.total() * _size_of_a_refusal(proxy)
+    assert {name: its[:2] for name, its in sums.accounts.items()} == load.accounts
     with store.opened(meter.machine.path(store.of_host())) as kept:
         pulls = kept.known("team/app").pulls
     assert load.pulls.total() == 2 * 2 * CLIENTS * EACH // 10

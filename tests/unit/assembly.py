@@ -53,7 +53,15 @@ class Assembly:
     @cached_property
     def registry(self) -> Registry:
         drain = self.settings.gc.drain_seconds
-        args = RegistryArgs(self.settings.registry, self.settings.limits, drain, self.secrets.registry_http_secret)
+        settings, secrets = self.settings, self.secrets
+        args = RegistryArgs(
+            settings.registry,
+            settings.limits,
+            drain,
+            secrets.registry_http_secret,
+            settings.notifications,
+            secrets.endpoint_headers,
+        )
         return Registry("r", args, self.host, self.network, self.volumes, self.images)
 
     @cached_property

@@ -28,6 +28,9 @@ SSH_KEY = pki.ssh_key()
 BACKUP_PASSWORD = 'opens the "backups"'
 BACKUP_KEY = pki.key_pem(pki.new_key())
 BACKUP_VARIABLE = "of-the-server-with-the-backups"
+WEBHOOK = "https://hooks.example.net/services/T0/B0/secret-part"
+NOTIFY_HEADER = "Bearer tells-who-tells"
+ENDPOINT_HEADER = "Bearer tells-that-it-is-the-registry"
 LEAF = pki.issue("*.example.net")
 AUTHORITY_PEM = pki.issue("ca.example.net", authority=True).pem
 EAB_KEY = "c2VjcmV0LW9mLWFuLWV4dGVybmFsLWFjY291bnQ"
@@ -66,7 +69,7 @@ VARIANTS: dict[str, Stack] = {
         ],
         "htpasswd": {"scheme": "sha512"},
         "certificate": _INLINE,
-        "registry": {"httpSecret": HTTP_SECRET, "logLevel": "debug", "deleteEnabled": False},
+        "registry": {"httpSecret": HTTP_SECRET, "logLevel": "warn", "deleteEnabled": False},
         "ui": {
             "title": "Images",
             "deleteEnabled": False,
@@ -82,6 +85,22 @@ VARIANTS: dict[str, Stack] = {
             "privateKey": BACKUP_KEY,
             "environment": [{"name": "AWS_SECRET_ACCESS_KEY", "secret": BACKUP_VARIABLE}],
             "keep": {"daily": 7},
+        },
+        "notifications": {
+            "endpoints": [
+                {
+                    "name": "ci",
+                    "url": "https://ci.example.net/events",
+                    "headers": [{"name": "Authorization", "secret": ENDPOINT_HEADER}],
+                }
+            ]
+        },
+        "status": {
+            "notify": {
+                "webhook": WEBHOOK,
+                "headers": [{"name": "Authorization", "secret": NOTIFY_HEADER}],
+                "command": ["/usr/local/bin/page-me", "registry"],
+            }
         },
     },
     # A certificate that lies on the host already.
@@ -134,6 +153,9 @@ SECRETS = (
     BACKUP_PASSWORD,
     BACKUP_KEY.splitlines()[1],
     BACKUP_VARIABLE,
+    WEBHOOK,
+    NOTIFY_HEADER,
+    ENDPOINT_HEADER,
 )
 """What no one may see, of the variant "full"."""
 

@@ -38,7 +38,10 @@ def test_the_timer_writes_them_and_the_proxy_shows_them(preview: bool) -> None:
     run = _with(preview, schedule="*-*-* *:*:00/30")
     timer = run["metrics-enable"]
     assert "OnCalendar=*-*-* *:*:00/30" in timer.inputs["stdin"].splitlines()
-    assert "ExecStart=/usr/local/bin/registryctl metrics --publish --groups 50" in timer.inputs["stdin"].splitlines()
+    assert (
+        "ExecStart=/usr/local/bin/registryctl metrics --publish --groups 50 --accounts 100 --repositories 50"
+        in timer.inputs["stdin"].splitlines()
+    )
     assert f"/load-unit --enable {UNIT}.timer {UNIT}.service" in timer.inputs["create"]
     assert timer.depends_on >= {"facts-host", "nginx-container", "registry-container", "registry-ui-container"}
     assert 'location ~ "^/metrics(?:/registry)?$" {' in _file(run, "registry.conf")
@@ -61,12 +64,16 @@ def test_a_directory_of_node_exporter_s_gets_them_too(preview: bool) -> None:
     """And loses them with the timer: it would go on to tell of what is no more."""
     run = _with(preview, textfile="/srv/textfile", groups=7)
     assert (
-        "ExecStart=/usr/local/bin/registryctl metrics --publish --groups 7 --textfile /srv/textfile"
-        in run["metrics-enable"].inputs["stdin"].splitlines()
+        "ExecStart=/usr/local/bin/registryctl metrics --publish --groups 7 --accounts 100 --repositories 50 "
+        "--textfile /srv/textfile" in run["metrics-enable"].inputs["stdin"].splitlines()
     )
     retire = shlex.split(run["metrics-enable"].inputs["delete"])[-1]
     assert "/srv/textfile/docker-registry.prom" in retire
-    for trace in ("/run/docker-registry/sockets/metrics/host.prom", "/var/opt/nginx/logs/traffic"):
+    for trace in (
+        "/run/docker-registry/sockets/metrics/host.prom",
+        "/var/opt/nginx/logs/traffic",
+        "/var/lib/docker-registry/usage",
+    ):
         assert f" {trace} " in retire
     assert retire.startswith(f"systemctl disable -q --now {UNIT}.timer && systemctl stop {UNIT}.service && rm -f ")
 

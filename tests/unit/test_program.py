@@ -29,6 +29,7 @@ COMPONENTS = {
     "retention": "registry:retention:Retention",
     "backup": "registry:backup:Backup",
     "metrics": "registry:metrics:Metrics",
+    "notify": "registry:notify:Notify",
 }
 
 
@@ -39,9 +40,10 @@ TIMERS = {
     "backup-enable": ("docker-registry-backup", "backup"),
     "metrics-enable": (
         "docker-registry-metrics",
-        "traffic /var/lib/docker-registry/traffic-journal /var/opt/nginx/logs/traffic "
+        "traffic /var/lib/docker-registry/traffic-journal /var/lib/docker-registry/usage /var/opt/nginx/logs/traffic "
         "/run/docker-registry/sockets/metrics/host.prom /run/docker-registry/sockets/metrics/registry.prom",
     ),
+    "notify-enable": ("docker-registry-notify", "notify /run/docker-registry/notify"),
 }
 """Each timer's unit, and the file in which it remembers its last run, or those."""
 

@@ -95,7 +95,9 @@ def test_it_serves_its_own_configuration(preview: bool) -> None:
 def test_each_program_of_the_container_is_there() -> None:
     """Those that lie in the tree, and no other: one calls the next by its path."""
     folder = TREE / "var/opt/docker-registry/etc"
-    assert {path.name for path in folder.glob("registry-*")} == {f"registry-{name}" for name in PROGRAMS}
+    assert {path.name for path in folder.glob("registry-*")} == {
+        f"registry-{name}" for name in (*PROGRAMS, "notifying")
+    }
 
 
 def test_it_sends_no_traces(preview: bool) -> None:
@@ -161,3 +163,35 @@ def test_it_starts_when_its_files_and_volumes_are_there(preview: bool) -> None:
 def test_it_publishes_no_port(preview: bool) -> None:
     """It is reached through the proxy only."""
     assert _registry(preview)["r-container"].inputs["ports"] == []
+
+
+ENDPOINT = {"name": "ci", "url": "https://ci.example.net/events"}
+HEADER = {"name": "Authorization", "secret": "Bearer 0123"}
+
+
+def test_endpoints_without_secrets_are_in_the_configuration_alone(preview: bool) -> None:
+    """The container is another for them, and starts as it did."""
+    run = _registry(preview, {"notifications": {"endpoints": [ENDPOINT]}})
+    config = yaml.safe_load(str(run.files["/var/opt/docker-registry/etc/config.yml"][1].content))
+    assert config["notifications"]["endpoints"][0]["url"] == ENDPOINT["url"]
+    assert run["r-container"].inputs["command"] == ["/bin/sh", "/etc/distribution/registry-start"]
+    assert "r-notifications" not in run.resources
+    assert _config_label(run) != _config_label(_registry(preview)) or preview
+
+
+def test_secret_headers_are_in_a_file_of_their_own(preview: bool) -> None:
+    """Like the secret that signs uploads: by standard input, for root alone."""
+    settings = {"endpoints": [{**ENDPOINT, "headers": [HEADER]}]}
+    run = _registry(preview, {"notifications": settings, "registry": {"logLevel": "warn"}})
+    made = run["r-notifications"]
+    assert "stdin" in made.secrets
+    path = "/var/opt/docker-registry/etc/notifications"
+    size = len(made.inputs["stdin"].encode())
+    assert made.inputs["create"].endswith(f"/keep-secret {size} {path}")
+    assert "delete" not in made.inputs
+    assert yaml.safe_load(made.inputs["stdin"])[0]["headers"] == {"Authorization": ["Bearer 0123"]}
+    assert HEADER["secret"] not in str(run.files["/var/opt/docker-registry/etc/config.yml"][1].content)
+    assert run["r-container"].inputs["command"] == ["/bin/sh", "/etc/distribution/registry-notifying"]
+    assert "r-notifications" in run["r-container"].depends_on
+    program = run.files["/var/opt/docker-registry/etc/registry-notifying"][1]
+    assert (program.mode, program.owner) == ("0700", "root:root")

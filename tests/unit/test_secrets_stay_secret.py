@@ -11,11 +11,14 @@ from tests.unit.programs import (
     BACKUP_KEY,
     BACKUP_PASSWORD,
     BACKUP_VARIABLE,
+    ENDPOINT_HEADER,
     HTTP_SECRET,
     LEAF,
+    NOTIFY_HEADER,
     SECOND_PASSWORD,
     SECRETS,
     SSH_KEY,
+    WEBHOOK,
     stack_of,
     whole,
 )
@@ -82,6 +85,20 @@ def test_what_opens_the_backups_goes_to_its_files_only(full: Recording, secret: 
     assert "stdin" in full[name].secrets
 
 
+@pytest.mark.parametrize(
+    ("secret", "name"),
+    [
+        (WEBHOOK, "notify-secrets"),
+        (NOTIFY_HEADER, "notify-secrets"),
+        (ENDPOINT_HEADER, "registry-notifications"),
+    ],
+)
+def test_what_proves_who_tells_goes_to_its_files_only(full: Recording, secret: str, name: str) -> None:
+    """Not into the registry's configuration, its container's environment or a command line."""
+    assert _places(full, secret) == {(name, "stdin")}
+    assert "stdin" in full[name].secrets
+
+
 def test_the_key_for_ssh_goes_to_the_connections_only(full: Recording) -> None:
     """Not to the Docker provider, whose options are plain."""
     assert _places(full, SSH_KEY.splitlines()[1]) == _connections(full)
@@ -106,7 +123,7 @@ def test_a_preview_shows_every_host_file_but_those_of_secrets(variant: str) -> N
         file = run[command]
         assert file.inputs["stdin"] is not UNKNOWN, file.name
         assert "create" not in file.secrets, file.name
-        secret = {"nginx-files-htpasswd", "backup-secrets", "backup-key"}
+        secret = {"nginx-files-htpasswd", "backup-secrets", "backup-key", "notify-secrets"}
         assert ("stdin" in file.secrets) == (file.name in secret), file.name
 
 

@@ -15,6 +15,9 @@ BAD_METRICS = [
     bad("metrics", "textfile", "/a b", '"/a b"', f"a path of letters, digits and ._-/ only, {_EXAMPLE}"),
     bad("metrics", "textfile", "/a/../b", '"/a/../b"',
         f"a path without .., doubled or closing slashes, {_EXAMPLE}"),
-    bad("metrics", "interval", 15, "an unknown setting", "only enabled, schedule, textfile, groups"),
+    bad("metrics", "interval", 15, "an unknown setting",
+        "only enabled, schedule, textfile, groups, accounts, repositories"),
     bad("metrics", "groups", 501, "501", "a whole number from 0 to 500"),
+    bad("metrics", "accounts", 1001, "1001", "a whole number from 0 to 1000"),
+    bad("metrics", "repositories", -1, "-1", "a whole number from 0 to 500"),
 ]  # fmt: skip

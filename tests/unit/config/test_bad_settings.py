@@ -13,12 +13,22 @@ from tests.unit.config.backup_settings import BAD_BACKUP
 from tests.unit.config.bad_certificates import BAD_CERTIFICATES
 from tests.unit.config.bad_gc import BAD_GC
 from tests.unit.config.bad_metrics import BAD_METRICS
+from tests.unit.config.bad_notifications import BAD_NOTIFICATIONS
 from tests.unit.config.bad_retention import BAD_RETENTION
 from tests.unit.config.bad_settings import BAD_SETTINGS, Bad
 from tests.unit.config.bad_users import BAD_USERS
 from tests.unit.config.stack import PASSWORD, faults_in, load_stack, with_changes
 
-ALL = [*BAD_SETTINGS, *BAD_CERTIFICATES, *BAD_RETENTION, *BAD_GC, *BAD_METRICS, *BAD_BACKUP, *BAD_USERS]
+ALL = [
+    *BAD_SETTINGS,
+    *BAD_CERTIFICATES,
+    *BAD_RETENTION,
+    *BAD_GC,
+    *BAD_METRICS,
+    *BAD_NOTIFICATIONS,
+    *BAD_BACKUP,
+    *BAD_USERS,
+]
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.key}={case.found}")
@@ -91,6 +101,15 @@ SECRET_VALUES = {
     "as all of the account": {"certificate": {"mode": "acme", "acme": PASSWORD}},
     "as an account in another mode": {"certificate": {"acme": {"eabHmacKey": PASSWORD}}},
     "as an unknown setting": {"password": PASSWORD},
+    "as an address": {"status": {"notify": {"webhook": f"https://{PASSWORD}@hooks.example.net"}}},
+    "as a header": {"status": {"notify": {"webhook": "https://x.example", "headers": [{"name": PASSWORD + ":"}]}}},
+    "as a header's value": {
+        "notifications": {
+            "endpoints": [
+                {"name": "ci", "url": "https://x.example", "headers": [{"name": "X", "secret": f"{PASSWORD}\n"}]}
+            ]
+        }
+    },
     "in a list": {"users": [{"name": "alice", "password": [PASSWORD]}]},
 }
 

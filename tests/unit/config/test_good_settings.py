@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from config import Host, ImageReference, Settings, Site
 from tests.unit.config import pki
 from tests.unit.config.backup_settings import DEFAULTS
+from tests.unit.config.bad_notifications import NOTIFY
 from tests.unit.config.stack import APR1, GOOD, HOST_KEY, PASSWORD, faults_in, load_stack, with_changes
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -126,7 +127,16 @@ def test_defaults() -> None:
             "trash_days": 7,
         },
         "backup": DEFAULTS,
-        "metrics": {"enabled": False, "schedule": "*-*-* *:*:00", "textfile": None, "groups": 50},
+        "metrics": {
+            "enabled": False,
+            "schedule": "*-*-* *:*:00",
+            "textfile": None,
+            "groups": 50,
+            "accounts": 100,
+            "repositories": 50,
+        },
+        "notifications": {"endpoints": []},
+        "status": {"notify": NOTIFY},
     }
 
 

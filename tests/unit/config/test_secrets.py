@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pulumi
 
 from config import Account
+from config.secrets import NotifySecrets
 from tests.unit.config import pki
 from tests.unit.config.stack import APR1, GOOD, PASSWORD, load_stack, with_changes
 
@@ -65,12 +66,29 @@ def test_key_of_an_account(loop: asyncio.AbstractEventLoop) -> None:
     assert acme["eabHmacKey"] not in f"{settings!r} {settings.model_dump()} {secrets!r}"
 
 
+def test_webhooks(loop: asyncio.AbstractEventLoop) -> None:
+    header = {"name": "X-Key", "secret": "0123"}
+    endpoint = {"name": "ci", "url": "https://ci.example.net"}
+    changes = {
+        "notifications": {"endpoints": [endpoint, {**endpoint, "name": "b", "headers": [header]}]},
+        "registry": {"logLevel": "warn"},
+        "status": {"notify": {"webhook": "https://hooks.example.net/a?b=c", "headers": [header]}},
+    }
+    settings, secrets = load_stack(with_changes(changes))
+    assert revealed(loop, secrets.endpoint_headers) == [{}, {"X-Key": "0123"}]
+    assert revealed(loop, secrets.notify) == NotifySecrets("https://hooks.example.net/a?b=c", {"X-Key": "0123"})
+    shown = f"{settings!r} {settings.model_dump()} {secrets!r} {NotifySecrets('hooks', {'a': '0123'})!r}"
+    assert not [secret for secret in ("0123", "hooks") if secret in shown]
+
+
 def test_absent_secrets() -> None:
     _, secrets = load_stack(GOOD)
     assert secrets.ssh_private_key is None
     assert secrets.certificate_private_key is None
     assert secrets.acme_eab_hmac_key is None
     assert secrets.registry_http_secret is None
+    assert secrets.endpoint_headers is None
+    assert secrets.notify is None
 
 
 def test_nothing_printed_shows_a_secret() -> None:

@@ -27,6 +27,7 @@ registryctl COMMAND [OPTION]...
   restore    bring the registry, or single images, back out of a backup
   access     say who may do what
   metrics    say how the registry is, in numbers for Prometheus
+  notify     tell somebody what became worse, and what is well again
 
 Each explains itself: registryctl COMMAND --help. registryctl --version tells the version.
 All but `rm --registry` need root on the registry's host.
@@ -44,6 +45,7 @@ COMMANDS = {
     "restore": "registryctl.recover",
     "access": "registryctl.access",
     "metrics": "registryctl.metrics.command",
+    "notify": "registryctl.notify",
 }
 """Command → the module whose `run` it is."""
 

@@ -6,10 +6,11 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
-from registryctl import clock
+from registryctl import clock, usage
 from registryctl.clean_up import CleanUp, Means, Options
 from registryctl.endings import printable
 from registryctl.host import leave_result, open_host
+from registryctl.metrics import sizes
 from registryctl.options import Parser, seconds
 
 USAGE = """\
@@ -53,7 +54,11 @@ def run(words: Sequence[str], name: str) -> int:
         as_json=words_read.json,
     )
     means = Means(host.storage, host.barrier, _say, _complain, _note, clock.running(keep=not options.dry))
-    return CleanUp(means, options).run()
+    code = CleanUp(means, options).run()
+    if not options.dry:
+        # All of the storage is read tonight anyway.
+        sizes.measure(lambda: usage.measured(host))
+    return code
 
 
 def _say(text: str) -> None:

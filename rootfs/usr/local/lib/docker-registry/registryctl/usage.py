@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ from registryctl.consequences import subject_of
 from registryctl.endings import EndError, count, printable
 from registryctl.host import Host, open_host
 from registryctl.local import Stored, catalogue, stored
+from registryctl.metrics import sizes
 from registryctl.metrics.store import Pulled
 from registryctl.options import Parser
 from registryctl.pulls import known
@@ -173,6 +175,8 @@ def run(words: Sequence[str], name: str) -> int:
         found = measured(host)
     except StorageError as error:
         raise EndError("UNREADABLE", str(error)) from None
+    with contextlib.suppress(OSError):
+        sizes.remember(found)
     wanted = options.repositories or ["**"]
     shown = [(share, tags) for share, tags in found.repositories if first_fit(wanted, share.name)]
     if not shown and options.repositories:

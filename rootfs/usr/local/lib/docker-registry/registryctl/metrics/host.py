@@ -100,6 +100,10 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
         _figure("checked", "backup_last_check_timestamp_seconds", "When backups were checked last.", moment),
         _figure("drilled", "backup_last_drill_timestamp_seconds", "When a restore was last tried.", moment),
     ),
+    "notify": (
+        _figure("last", "notify_last_timestamp_seconds", "When somebody was told of the status last.", moment),
+        _figure("failing", "notify_failing_targets", "Those who could not be told what they were to be told."),
+    ),
 }  # fmt: skip
 """What of each concern is a number."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from registryctl.machine import Machine
 from registryctl.metrics import store
-from registryctl.metrics.store import State, Store
+from registryctl.metrics.store import Named, State, Store
 from registryctl.metrics.traffic import DAY, Counting
 
 LOG = "traffic"
@@ -36,10 +36,10 @@ def load(machine: Machine) -> State:
         return found.load()
 
 
-def read(machine: Machine, logs: Path, groups: int | None = None) -> State:
+def read(machine: Machine, logs: Path, named: Named | None = None) -> State:
     """Counts what is new, and says what there is in all. Raises `OSError`.
 
-    Without `groups`, as many have a name as before.
+    Without `named`, as many have a name as before.
     """
     try:
         descriptor = os.open(logs / LOG, os.O_RDONLY | os.O_NOFOLLOW)
@@ -50,10 +50,10 @@ def read(machine: Machine, logs: Path, groups: int | None = None) -> State:
         _alone(descriptor),
         store.opened(machine.path(store.of_host())) as kept,
     ):
-        return _read(machine, logs / LOG, descriptor, kept, groups)
+        return _read(machine, logs / LOG, descriptor, kept, named)
 
 
-def _read(machine: Machine, log: Path, descriptor: int, kept: Store, groups: int | None) -> State:
+def _read(machine: Machine, log: Path, descriptor: int, kept: Store, named: Named | None) -> State:
     state, its, now = kept.load(), os.fstat(descriptor), machine.now().timestamp()
     known = state.inode, state.offset
     if state.inode != its.st_ino or state.offset > its.st_size:
@@ -64,8 +64,8 @@ def _read(machine: Machine, log: Path, descriptor: int, kept: Store, groups: int
         # Lines may have been lost that nobody counted, on a full disk too: of pulls nobody knows more than of those
         # before counting began.
         state.since = 0
-    state.groups = state.groups if groups is None else groups
-    counting = Counting(state.sums, state.groups)
+    state.named = named or state.named
+    counting = Counting(state.sums, state.named.groups, state.named.accounts)
     while lines := _next(descriptor, state):
         counting.add(lines)
         kept.save(state, counting.taken())

@@ -38,6 +38,15 @@ _TABLES = (
 _WAIT_SECONDS = 30
 
 
+@dataclass(frozen=True)
+class Named:
+    """How many groups, accounts and repositories have a name; all others are `other`."""
+
+    groups: int = 50
+    accounts: int = 100
+    repositories: int = 50
+
+
 @dataclass
 class State:
     """How far the log was read, and what was counted. Another file begins anew; its sums go on."""
@@ -49,8 +58,7 @@ class State:
     """When counting began; 0: it has not."""
     until: float = 0
     """Up to when all is counted."""
-    groups: int = 50
-    """How many groups have a name."""
+    named: Named = field(default_factory=Named)
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,13 @@ class Store:
         if row is None:
             return State()
         found = json.loads(row[0])
-        return State(**{**found, "sums": Sums.of_json(found["sums"])})
+        # An earlier version kept the bound of groups alone.
+        named = Named(**found.pop("named", {"groups": found.pop("groups", Named.groups)}))
+        return State(**{**found, "sums": Sums.of_json(found["sums"]), "named": named})
 
     def save(self, state: State, pulls: Pulls) -> None:
         """Both, or neither."""
-        found = json.dumps({**vars(state), "sums": state.sums.as_json()})
+        found = json.dumps({**vars(state), "sums": state.sums.as_json(), "named": vars(state.named)})
         with self._connection as its:
             its.execute(
                 "INSERT INTO state VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET found = excluded.found", (found,)

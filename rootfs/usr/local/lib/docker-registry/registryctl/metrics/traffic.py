@@ -1,7 +1,7 @@
 """What the proxy's log of traffic adds up to. The proxy writes words; here they become few.
 
-The log has a line for each request: what it was, three numbers, and what was pulled by it, with tabs between. Nobody's
-name and no address is in it.
+The log has a line for each request: what it was, three numbers, and what was pulled by it, with tabs between. No
+address is in it, and of names only those of accounts that there are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from registryctl.metrics.exposition import Metric, Sample, number
 
@@ -18,6 +19,15 @@ REQUESTS = Metric("docker_registry_http_requests_total", "Requests that were ans
 SENT = Metric("docker_registry_http_response_body_bytes_total", "Bytes that were sent, without heads.", "counter")
 RECEIVED = Metric("docker_registry_http_request_bytes_total", "Bytes that were received, with heads.", "counter")
 TOOK = Metric("docker_registry_http_request_duration_seconds", "How long requests took.", "histogram")
+OF_ACCOUNT = Metric(
+    "docker_registry_account_requests_total", "Requests of an account; without one: nobody's.", "counter"
+)
+SENT_TO_ACCOUNT = Metric(
+    "docker_registry_account_response_body_bytes_total", "Bytes that were sent to an account, without heads.", "counter"
+)
+RECEIVED_FROM_ACCOUNT = Metric(
+    "docker_registry_account_request_bytes_total", "Bytes that were received from an account, with heads.", "counter"
+)
 LOGINS = Metric(
     "docker_registry_logins_failed_total", "Requests with a name and password that were refused.", "counter"
 )
@@ -34,6 +44,8 @@ _NUMBERS = 3
 _PULLED = {"200", "304"}
 DAY = 86400
 _MOST_KNOWN = 20_000
+_ACCOUNT = "="
+_BY_ACCOUNT = (OF_ACCOUNT, SENT_TO_ACCOUNT, RECEIVED_FROM_ACCOUNT)
 
 Key = tuple[str, str, str, str]
 """Kind, group, status and cache of some requests."""
@@ -52,6 +64,8 @@ class Sums:
     groups: list[str] = field(default_factory=list)
     """The groups that have a name here, in the order in which they came."""
     malformed: int = 0
+    accounts: dict[str, list[int]] = field(default_factory=dict)
+    """By account, or of nobody: how many, bytes sent, bytes received."""
 
     def as_json(self) -> dict[str, Any]:
         """As `of_json` takes it."""
@@ -62,7 +76,9 @@ class Sums:
     def of_json(found: dict[str, Any]) -> Sums:
         """Raises what a text does that is none of ours."""
         requests = {(str(a), str(b), str(c), str(d)): [int(n) for n in rest] for a, b, c, d, *rest in found["requests"]}
-        return Sums(requests, found["took"], found["logins"], found["groups"], int(found["malformed"]))
+        # What an earlier version kept has no accounts.
+        accounts = {str(name): [int(n) for n in rest] for name, rest in found.get("accounts", {}).items()}
+        return Sums(requests, found["took"], found["logins"], found["groups"], int(found["malformed"]), accounts)
 
 
 @dataclass
@@ -84,16 +100,17 @@ class Pulls:
         self.days[day] = self.days.get(day, 0) + 1
 
 
-_Alike = tuple[list[int], list[int], str, str]
-"""Where requests that are alike are counted: how many, how long, the login that failed, and whose pulls they are."""
+_Alike = tuple[list[int], list[int], list[int], str, str]
+"""Where requests that are alike are counted: how many, for whom, how long, the failed login, whose pulls."""
 
 
 class Counting:
     """Adds lines to sums. What is told of a request is decided once for all that are alike."""
 
-    def __init__(self, sums: Sums, most_groups: int) -> None:
+    def __init__(self, sums: Sums, most_groups: int, most_accounts: int) -> None:
         self._sums = sums
         self._most = most_groups
+        self._most_accounts = most_accounts
         self._known: dict[str, _Alike] = {}
         self._pulls = Pulls()
 
@@ -105,7 +122,7 @@ class Counting:
                 words, sent, received, seconds, pulled = line.split("\t")
                 # The proxy writes three places behind the point.
                 sizes = int(sent), int(received), int(seconds.replace(".", ""))
-                requests, took, login, repository = known.get(words) or self._learn(words)
+                requests, account, took, login, repository = known.get(words) or self._learn(words)
                 if pulled and repository:
                     self._pulls.add(repository, pulled)
             except ValueError:
@@ -114,6 +131,9 @@ class Counting:
             requests[0] += 1
             requests[1] += sizes[0]
             requests[2] += sizes[1]
+            account[0] += 1
+            account[1] += sizes[0]
+            account[2] += sizes[1]
             took[bisect_left(BOUNDS_MS, sizes[2])] += 1
             took[-1] += sizes[2]
             if login:
@@ -130,14 +150,22 @@ class Counting:
         key = (kind, self._group(repository, int(status)), _status(status), _cache(named, status, cache, upstream))
         requests = self._sums.requests.setdefault(key, [0] * _NUMBERS)
         took = self._sums.took.setdefault(kind, [0] * (len(BOUNDS_MS) + 2))
+        account = self._sums.accounts.setdefault(self._account(status, refusal, claims), [0] * _NUMBERS)
         pulled = repository if named == "manifest" and status in _PULLED else ""
-        found = requests, took, _login(status, refusal, claims), pulled
+        found = requests, account, took, _login(status, refusal, claims), pulled
         # A name that was unknown may be known later.
         if key[1] != OTHER or len(self._sums.groups) >= self._most:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[words] = found
         return found
+
+    def _account(self, status: str, refusal: str, claims: str) -> str:
+        """Whose password was right; of as many as may be, those that came first."""
+        if refusal or status == "401" or not claims.startswith(_ACCOUNT):
+            return ""
+        name, named = unquote(claims[1:]), self._sums.accounts
+        return name if name in named or sum(one not in {"", OTHER} for one in named) < self._most_accounts else OTHER
 
     def _group(self, repository: str, status: int) -> str:
         """The first part of its name, of as many as may be: those that came first, and that there are."""
@@ -178,6 +206,8 @@ def samples(sums: Sums) -> Iterator[Sample]:
         yield Sample(RECEIVED, received, labels)
     for kind, counted in sorted(sums.took.items()):
         yield from _durations(kind, counted)
+    for account, numbers in sorted(sums.accounts.items()):
+        yield from (Sample(one, number, {"account": account}) for one, number in zip(_BY_ACCOUNT, numbers, strict=True))
     for reason, failed in sorted(sums.logins.items()):
         yield Sample(LOGINS, failed, {"reason": reason})
     yield Sample(MALFORMED, sums.malformed)

@@ -9,6 +9,7 @@ from registryctl.status import (
     containers,
     disk,
     network,
+    notify,
     program,
     removals,
     timers,
@@ -27,4 +28,5 @@ CONCERNS: dict[str, Look] = {
     "removals": removals.look,
     "accounts": accounts.look,
     "backup": backup.look,
+    "notify": notify.look,
 }

@@ -1,0 +1,128 @@
+"""Each alert fires by its real cause, as a real Prometheus sees it, and ends with that.
+
+The rules are those of the repository, but for the time for which each has to be so.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from tests.docs.blocks import ROOT
+from tests.e2e.alarms import BACKUPS, CAUSES, CHAIN, KEY, MEGABYTES, PASSWORD, READER, World, guess, status
+from tests.e2e.conftest import NewHost, NewStack
+from tests.e2e.content import Api
+from tests.e2e.prometheus import prometheus, queries, within
+from tests.e2e.support import deploy
+from tests.e2e.test_metrics import NOT_HERE
+from tests.lab.authority import Authority
+from tests.lab.lab import Lab
+from tests.lab.paths import write_private
+from tests.lab.stack import Secret
+
+pytestmark = pytest.mark.e2e
+
+FQDN = "alarms.example.net"
+BURST = "DockerRegistryLoginsFail"
+WINDOW = 300
+"""Seconds for which a burst of wrong passwords counts."""
+
+SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab, new_host: NewHost, new_stack: NewStack) -> Iterator[World]:
+    """All that alerts are about is there and well: a backup, a certificate that somebody else renews, a small disk."""
+    host = new_host("alarms", aliases=[FQDN])
+    host.run(
+        f"mount -t tmpfs -o size={MEGABYTES}m,mode=755 tmpfs /var/opt; mkdir -p {BACKUPS} {CHAIN.rpartition('/')[0]}"
+    )
+    authority = Authority("The administrator's authority")
+    chain, key = authority.issue(FQDN)
+    host.put_file(CHAIN, chain)
+    host.put_file(KEY, key, 0o600)
+    settings = {
+        "certificate": {"mode": "files", "chainPath": CHAIN, "privateKeyPath": KEY},
+        "backup": {"repository": BACKUPS, "password": Secret("opens the backups of the lab")},
+    }
+    made = deploy(host, new_stack("alarms", host), FQDN, settings)
+    soon = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+    users = [
+        *made.settings["users"],
+        {"name": READER, "password": Secret(PASSWORD), "role": "metrics"},
+        {"name": "leaving", "password": Secret("leaves soon"), "expires": soon},
+    ]
+    more = {"users": users, "metrics": {"enabled": True, "schedule": "*-*-* *:*:00/5"}}
+    registry = replace(
+        made,
+        ca=write_private(host.folder / "authority.pem", authority.certificate),
+        settings={**made.settings, **more},
+    )
+    registry.stack.configure(registry.settings)
+    registry.stack.up()
+    api = Api(registry)
+    api.image("team/app", "1.0", os.urandom(100_000))
+    api.close()
+    host.run("systemctl start docker-registry-certificate docker-registry-gc; registryctl backup", timeout=300)
+    with prometheus(lab, registry, READER, PASSWORD) as found:
+        yield World(registry, found, authority)
+
+
+@pytest.fixture(scope="module")
+def burst(world: World) -> float:
+    """Wrong passwords, before all else; when."""
+    quiet = {*CAUSES, BURST} - {"DockerRegistryAccountEnds"}
+    within(
+        SECONDS, lambda: not world.prometheus.firing() & quiet, lambda: f"{world.prometheus.firing()} {status(world)}"
+    )
+    guess(world)
+    within(SECONDS, lambda: BURST in world.prometheus.firing())
+    return time.monotonic()
+
+
+def test_each_alert_has_a_cause_here() -> None:
+    """A new one needs a line in `CAUSES`."""
+    rules = yaml.safe_load((ROOT / "monitoring" / "alerts.yml").read_text())["groups"][0]["rules"]
+    assert {rule["alert"] for rule in rules} == {*CAUSES, BURST}
+
+
+@pytest.mark.parametrize("alert", CAUSES)
+def test_it_fires_by_its_cause_and_ends_with_it(alert: str, world: World, burst: float) -> None:
+    """And not before."""
+    assert burst
+    watched = world.prometheus
+    assert alert == "DockerRegistryAccountEnds" or alert not in watched.firing()
+    with CAUSES[alert](world) as phases:
+
+        def fires() -> bool:
+            phases.before()
+            return alert in watched.firing()
+
+        within(SECONDS, fires, lambda: f"{watched.firing()} {status(world)}")
+        phases.mend()
+
+        def is_over() -> bool:
+            phases.after()
+            return alert not in watched.firing()
+
+        within(SECONDS, is_over, lambda: f"{watched.firing()} {status(world)}")
+
+
+def test_what_only_troubles_show_is_in_the_dashboard(world: World) -> None:
+    """All other panels have data in test_metrics."""
+    asked = queries()
+    wanted = [query for title in NOT_HERE for query in asked[title]]
+    within(SECONDS, lambda: all(map(world.prometheus.result, wanted)), lambda: f"{wanted}")
+
+
+def test_a_burst_of_wrong_passwords_is_over_when_it_is(world: World, burst: float) -> None:
+    """It counts for five minutes."""
+    left = WINDOW - (time.monotonic() - burst)
+    within(max(left, 0) + SECONDS, lambda: BURST not in world.prometheus.firing())
+    assert world.prometheus.firing() == set()
