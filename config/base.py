@@ -15,7 +15,7 @@ NAMESPACE = "docker-registry"
 MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret"})
 """Settings whose value may only be stored encrypted in the stack file."""
 
-CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry", "backup"})
+CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry", "backup", "mirrors"})
 """Concerns with such settings."""
 
 NEVER_SHOWN = MUST_BE_SECRET | {"hash"}

@@ -37,6 +37,14 @@ class BackupSecrets:
 
 
 @dataclass(frozen=True)
+class Login:
+    """An account of another registry."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Secrets:
     """The secrets of a stack, each a secret output; None where a setting is absent."""
 
@@ -61,6 +69,9 @@ class Secrets:
     backup: pulumi.Output[BackupSecrets] | None = None
     """None where nothing is backed up."""
 
+    mirrors: Mapping[str, pulumi.Output[Login]] = field(default_factory=dict)
+    """By the prefix of each mirror that logs in."""
+
 
 def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, str]) -> Secrets:
     """The secrets that belong to validated settings."""
@@ -82,6 +93,11 @@ def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, 
         if registry.http_secret
         else None,
         backup=_pick(config, "backup", _backup) if settings.backup.repository else None,
+        mirrors={
+            mirror.prefix: _pick(config, "mirrors", lambda it, index=index: _login(it[index]))
+            for index, mirror in enumerate(settings.mirrors)
+            if mirror.password
+        },
     )
 
 
@@ -92,6 +108,10 @@ def _pick(config: pulumi.Config, concern: str, take: Callable[[Any], _T]) -> pul
 
 def _accounts(users: list[dict[str, Any]]) -> list[Account]:
     return [Account(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]
+
+
+def _login(mirror: dict[str, Any]) -> Login:
+    return Login(mirror["username"], mirror["password"])
 
 
 def _backup(backup: dict[str, Any]) -> BackupSecrets:

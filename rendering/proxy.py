@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from config.access import Access
 from config.metrics import Metrics
+from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.site import Site
+from rendering.mirrors import mirrored
 from rendering.rootfs import HostFile, render
 
 # https://nginx.org/en/docs/http/ngx_http_v2_module.html: the directive, in place of a parameter of "listen".
@@ -30,6 +32,7 @@ def site_file(
     stack: str,
     root: str,
     metrics: Metrics | None = None,
+    mirrors: Sequence[Mirror] = (),
 ) -> HostFile:
     """The site for an nginx of `version` (None, as with a bare digest: a current one).
 
@@ -48,5 +51,6 @@ def site_file(
         certificate={"chain": chain, "key": key},
         stack=stack,
         metrics=metrics or Metrics(),
+        mirrors=mirrored(mirrors),
         http2_directive=version is None or version >= _HTTP2_DIRECTIVE_SINCE,
     )

@@ -20,6 +20,7 @@ from typing import Any
 
 from config.access import Access
 from config.metrics import Metrics
+from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.secrets import Account
 from config.site import Site
@@ -137,10 +138,11 @@ class Proxy:
         access: Access | None = None,
         nginx: Nginx | None = None,
         metrics: Metrics | None = None,
+        mirrors: Sequence[Mirror] = (),
     ) -> None:
         """Puts the files of some settings into the proxy's folders; a running one has to reload."""
         files = FILES if self.fast else None
-        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files):
+        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors):
             (self.home / "etc/conf.d" / Path(file.path).name).write_text(file.content)
         credentials = [Account(name=user.name, password=None, hash=_hash()) for user in users]
         accounts = htpasswd_file(credentials, Htpasswd(), fqdn=FQDN, root="/var/opt")
@@ -193,6 +195,7 @@ def files_of(
     nginx: Nginx,
     metrics: Metrics | None = None,
     files: str | None = FILES,
+    mirrors: Sequence[Mirror] = (),
 ) -> list[HostFile]:
     """The files of conf.d for some settings; metrics are enabled, unless they say otherwise."""
     metrics = metrics or Metrics(enabled=True)
@@ -211,6 +214,7 @@ def files_of(
             chain=CHAIN,
             key=KEY,
             metrics=metrics,
+            mirrors=mirrors,
             **_WHERE,
         ),
         *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in ("log.conf", "gate.js", "catalogue.js")),
@@ -261,14 +265,8 @@ def _start(proxy: Proxy, zone: str) -> None:
         "run": "/run/registry",
         "data/docker": FILES,
     }
-    argv = [
-        "run",
-        "--detach",
-        "--stop-signal=SIGQUIT",
-        f"--name={proxy.name}",
-        f"--env=TZ={zone}",
-        "--tmpfs=/run:mode=0755",
-    ]
+    argv = ["run", "--detach", "--stop-signal=SIGQUIT", f"--name={proxy.name}", f"--env=TZ={zone}"]
+    argv += ["--tmpfs=/run:mode=0755"]
     argv += [f"--volume={proxy.home / inside}:{outside}" for inside, outside in mounts.items()]
     docker(*argv, "--entrypoint=/bin/sh", image, "/etc/nginx/start/nginx-start")
     proxy.find()

@@ -28,6 +28,7 @@ SSH_KEY = pki.ssh_key()
 BACKUP_PASSWORD = 'opens the "backups"'
 BACKUP_KEY = pki.key_pem(pki.new_key())
 BACKUP_VARIABLE = "of-the-server-with-the-backups"
+MIRROR_PASSWORD = 'opens "another" registry'
 LEAF = pki.issue("*.example.net")
 AUTHORITY_PEM = pki.issue("ca.example.net", authority=True).pem
 EAB_KEY = "c2VjcmV0LW9mLWFuLWV4dGVybmFsLWFjY291bnQ"
@@ -116,6 +117,13 @@ VARIANTS: dict[str, Stack] = {
             "policies": [{"repositories": ["**"], "keepLast": 5, "unpulledDays": 90}],
         },
         "metrics": {"enabled": True},
+    },
+    # Mirrors: one with an account of the other registry, one in the same network.
+    "mirrors": {
+        "mirrors": [
+            {"prefix": "docker.io", "username": "acme", "password": MIRROR_PASSWORD, "repositories": ["library/*"]},
+            {"prefix": "hub.lan", "upstream": "http://hub.lan:5000", "insecure": True},
+        ]
     },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},

@@ -13,12 +13,13 @@ from tests.unit.config.backup_settings import BAD_BACKUP
 from tests.unit.config.bad_certificates import BAD_CERTIFICATES
 from tests.unit.config.bad_gc import BAD_GC
 from tests.unit.config.bad_metrics import BAD_METRICS
+from tests.unit.config.bad_mirrors import BAD_MIRRORS
 from tests.unit.config.bad_retention import BAD_RETENTION
 from tests.unit.config.bad_settings import BAD_SETTINGS, Bad
 from tests.unit.config.bad_users import BAD_USERS
 from tests.unit.config.stack import PASSWORD, faults_in, load_stack, with_changes
 
-ALL = [*BAD_SETTINGS, *BAD_CERTIFICATES, *BAD_RETENTION, *BAD_GC, *BAD_METRICS, *BAD_BACKUP, *BAD_USERS]
+ALL = [*BAD_SETTINGS, *BAD_CERTIFICATES, *BAD_RETENTION, *BAD_GC, *BAD_METRICS, *BAD_MIRRORS, *BAD_BACKUP, *BAD_USERS]
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.key}={case.found}")

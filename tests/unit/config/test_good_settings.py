@@ -112,6 +112,8 @@ def test_defaults() -> None:
             "nginx_processes": 256,
             "registry_memory": 2048,
             "registry_processes": 2048,
+            "mirror_memory": 1024,
+            "mirror_processes": 1024,
             "ui_memory": 256,
             "ui_processes": 256,
         },
@@ -127,6 +129,7 @@ def test_defaults() -> None:
         },
         "backup": DEFAULTS,
         "metrics": {"enabled": False, "schedule": "*-*-* *:*:00", "textfile": None, "groups": 50},
+        "mirrors": [],
     }
 
 
