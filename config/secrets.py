@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import pulumi
@@ -94,7 +95,7 @@ def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, 
         else None,
         backup=_pick(config, "backup", _backup) if settings.backup.repository else None,
         mirrors={
-            mirror.prefix: _pick(config, "mirrors", lambda it, index=index: _login(it[index]))
+            mirror.prefix: _pick(config, "mirrors", partial(_login, index))
             for index, mirror in enumerate(settings.mirrors)
             if mirror.password
         },
@@ -110,8 +111,8 @@ def _accounts(users: list[dict[str, Any]]) -> list[Account]:
     return [Account(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]
 
 
-def _login(mirror: dict[str, Any]) -> Login:
-    return Login(mirror["username"], mirror["password"])
+def _login(index: int, mirrors: list[dict[str, Any]]) -> Login:
+    return Login(mirrors[index]["username"], mirrors[index]["password"])
 
 
 def _backup(backup: dict[str, Any]) -> BackupSecrets:
