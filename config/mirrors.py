@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from config.access import Access, Pattern, each_once
 from config.backup import SuppliedText
-from config.base import Concern, as_text, is_printable, refused
+from config.base import Concern, Whole, as_text, is_printable, refused
 from config.errors import Fault, shown
 from config.faults import key_of
 from config.images import Images
@@ -90,6 +90,10 @@ class Mirror(Concern):
     )
     """Patterns of the repositories that are mirrored, by their names there, for example `["library/*"]`. Absent:
     all. Who may pull them is said as for all repositories."""
+
+    tag_seconds: Annotated[int, Whole(0, 86400, "seconds")] = Field(default=0, examples=[60])
+    """Seconds for which a tag is trusted without asking the other registry; one that moves there moves here so much
+    later. 0: it is asked at each pull by tag."""
 
     @property
     def url(self) -> str:

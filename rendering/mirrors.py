@@ -51,16 +51,23 @@ def credentials_file(mirror: Mirror, login: Login | None, root: str) -> HostFile
 
 @dataclass(frozen=True)
 class Mirrored:
-    """What the proxy compares names with: the prefix, and expressions for it and for what is mirrored below it."""
+    """What the proxy compares names with: the prefix, and expressions for it and for what is mirrored below it.
+
+    For `tag_seconds` it remembers which image a tag has.
+    """
 
     prefix: str
     expression: str
     repositories: str
+    tag_seconds: int
 
 
 def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
     """All mirrors, as the proxy's site has them."""
-    return [Mirrored(one.prefix, _expression([one.prefix]), _expression(one.repositories or ("*",))) for one in mirrors]
+    return [
+        Mirrored(one.prefix, _expression([one.prefix]), _expression(one.repositories or ("*",)), one.tag_seconds)
+        for one in mirrors
+    ]
 
 
 def _expression(patterns: Sequence[str]) -> str:

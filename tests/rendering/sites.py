@@ -103,7 +103,7 @@ def block(text: str, head: str, occurrence: int = 0) -> list[str]:
     raise AssertionError(f"{head} has no end")
 
 
-MIRRORS = (Mirror(prefix="docker.io", repositories=("library/*", "a.b/c-*")), Mirror(prefix="ghcr.io"))
+MIRRORS = (Mirror(prefix="docker.io", repositories=("library/*", "a.b/c-*")), Mirror(prefix="ghcr.io", tag_seconds=60))
 VARIANTS: dict[str, HostFile] = {
     "defaults": site_of(),
     "modern": site_of(Nginx(tls_profile="modern")),

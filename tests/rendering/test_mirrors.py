@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e
 
-OPEN, CLOSED, AWAY = "hub.example.org", "closed.example.org", "away.example.org"
+OPEN, CLOSED, AWAY, TRUSTED = (f"{name}.example.org" for name in ("hub", "closed", "away", "trusted"))
+TRUSTED_SECONDS = 3
 LAYER = b"of everybody" * 100_000
 SECRET_LAYER = b"of few" * 1000
 USERS: tuple[User, ...] = (
@@ -59,6 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             Mirror(prefix=OPEN, insecure=True, upstream=one.url, repositories=("library/*",)),
             Mirror(prefix=CLOSED, insecure=True, upstream=other.url),
             Mirror(prefix=AWAY, insecure=True, upstream="http://127.0.0.1:9"),
+            Mirror(prefix=TRUSTED, insecure=True, upstream=one.url, tag_seconds=TRUSTED_SECONDS),
         ]
         image, hidden = one.push("library/app", "1", LAYER), other.push("secret", "1", SECRET_LAYER)
         proxy.configure(USERS, ACCESS, mirrors=mirrors)
@@ -68,8 +71,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             mirroring(mirrors[0], run, home / "mirror-open") as first,
             mirroring(mirrors[1], run, home / "mirror-closed", LOGIN) as second,
             mirroring(mirrors[2], run, home / "mirror-away") as third,
+            mirroring(mirrors[3], run, home / "mirror-trusted") as fourth,
         ):
-            yield World(proxy, one, other, [first, second, third], image, hidden)
+            yield World(proxy, one, other, [first, second, third, fourth], image, hidden)
 
 
 def code(answer: Answer) -> tuple[int, str]:
@@ -107,6 +111,25 @@ def test_a_tag_that_moved_there_moves_here(world: World) -> None:
     for layer in (b"first", b"second"):
         world.open.push("library/moves", "1", layer)
         pulled(world, "bob", name, "1", layer)
+
+
+def test_a_tag_is_trusted_for_as_long_as_was_said(world: World) -> None:
+    """Then it moves. Who may not pull it gets nothing of what is remembered, and only tags are."""
+    name, repository = f"{TRUSTED}/library/trusted", "library/trusted"
+    first = world.open.push(repository, "1", b"first")
+    path = f"/v2/{name}/manifests"
+    assert world.ask("alice", "HEAD", f"{path}/1").headers["docker-content-digest"] == first
+    second = world.open.push(repository, "1", b"second")
+    assert world.ask("alice", "GET", f"{path}/1").headers["docker-content-digest"] == first
+    assert world.open.asked() == []
+    assert [world.ask(who, "GET", f"{path}/1").status for who in (None, "bob")] == [401, 403]
+    assert world.ask("alice", "GET", f"{path}/{second}").headers["docker-content-digest"] == second
+    assert world.ask("alice", "GET", f"/v2/{OPEN}/{repository}/manifests/1").headers["docker-content-digest"] == second
+    time.sleep(TRUSTED_SECONDS + 0.5)
+    assert world.ask("alice", "GET", f"{path}/1").headers["docker-content-digest"] == second
+    assert world.ask("alice", "PUT", f"{path}/1", b"{}").status == 405
+    assert world.ask("alice", "GET", f"{path}/2").status == 404
+    assert world.ask("alice", "GET", f"/mirrored-tag/{TRUSTED}").status == 404
 
 
 def test_an_account_there_is_used(world: World) -> None:
