@@ -14,6 +14,8 @@ from rendering.rootfs import HostFile, render
 _HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 # https://nginx.org/en/CHANGES: before that, a variable has only the first line of a header that comes in several.
 _JOINS_HEADERS_SINCE = (1, 23, 0)
+# Its images have njs 0.8.4, and so a dictionary that all workers share.
+_SHARES_MEMORY_SINCE = (1, 26)
 
 FILES = "/var/lib/registry/docker"
 """Where the proxy's container has the registry's files, if it may read them: as in the registry's own."""
@@ -52,5 +54,6 @@ def site_file(
         stack=stack,
         metrics=metrics or Metrics(),
         mirrors=mirrored(mirrors),
+        shares_memory=version is None or version >= _SHARES_MEMORY_SINCE,
         http2_directive=version is None or version >= _HTTP2_DIRECTIVE_SINCE,
     )

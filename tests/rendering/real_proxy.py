@@ -38,6 +38,7 @@ from tests.unit.config import pki
 FQDN = "dr.example.net"
 PASSWORD = "of everybody"
 GENERATION = "1-2"
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", "mirrors.js")
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -217,7 +218,7 @@ def files_of(
             mirrors=mirrors,
             **_WHERE,
         ),
-        *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in ("log.conf", "gate.js", "catalogue.js")),
+        *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in _BESIDE),
     ]
 
 

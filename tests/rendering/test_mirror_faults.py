@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.e2e
 
 PREFIX = "failing.example.org"
 CLIENTS = 8
+SLOW_SECONDS = 1.5
 LAYER = b"0123456789abcdef" * 65536
 
 
@@ -80,6 +82,8 @@ class _Registry(http.server.BaseHTTPRequestHandler):
             self.its.fetched.append(name)
         if self.its.fault == "wrong":
             content = content[:-1] + b"X"
+        if self.its.fault == "slow" and self.command == "GET":
+            time.sleep(SLOW_SECONDS)
         half = len(content) // 2 if self.its.fault == "cut" and self.command == "GET" else len(content)
         self._say(200, content, "application/octet-stream", sent=half)
 
@@ -167,13 +171,38 @@ def test_nothing_half_or_wrong_is_kept(world: World, fault: str) -> None:
 
 
 def test_several_at_a_time_get_it_whole(world: World) -> None:
-    """Each may cost a request there: they don't wait for each other. One copy is kept for those who come later."""
-    _, layer = world.other.image("many")
+    """And the other registry is asked once, though it is slow: the first is waited for."""
+    layers = [world.other.image(f"many-{number}")[1] for number in range(3)]
+    wanted = [layer for layer in layers for _ in range(CLIENTS)]
     world.other.fetched.clear()
+    world.other.fault = "slow"
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        found = list(pool.map(lambda layer: world.ask(f"blobs/{digest_of(layer)}").body, wanted))
+    assert found == wanted
+    assert sorted(world.other.fetched) == sorted(map(digest_of, layers))
+
+
+def test_who_gives_up_is_not_waited_for(world: World) -> None:
+    """The next one goes first, and gets it whole."""
+    _, layer = world.other.image("given-up")
+    path = f"/v2/{PREFIX}/x/blobs/{digest_of(layer)}"
+    world.other.fault = "slow"
+    leaving, staying = world.proxy.connection("alice"), world.proxy.connection("alice")
+    leaving.ask("GET", "/v2/")
+    began = time.monotonic()
+    leaving.send_and_leave("GET", path, b"", MANIFEST)
+    assert staying.ask("GET", path).body == layer
+    assert time.monotonic() - began < 3 * SLOW_SECONDS + 2
+
+
+def test_who_is_slow_holds_nobody_up_who_pulls_what_is_here(world: World) -> None:
+    """Each is served from the mirror at once."""
+    _, layer = world.other.image("here")
+    path = f"blobs/{digest_of(layer)}"
+    assert world.ask(path).body == layer
+    world.other.fetched.clear()
+    began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        found = list(pool.map(lambda _: world.ask(f"blobs/{digest_of(layer)}").body, range(CLIENTS)))
-    assert found == [layer] * CLIENTS
-    assert 1 <= len(world.other.fetched) <= CLIENTS
-    world.other.fetched.clear()
-    assert world.ask(f"blobs/{digest_of(layer)}").body == layer
+        assert list(pool.map(lambda _: world.ask(path).body, range(CLIENTS))) == [layer] * CLIENTS
+    assert time.monotonic() - began < SLOW_SECONDS
     assert world.other.fetched == []
