@@ -1,5 +1,6 @@
 """Mirrors of other registries: clients pull through them, by this one's name and rights, also while those are away."""
 
+import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -118,6 +119,35 @@ def test_clients_pull_by_tag_and_digest(world: World, prefix: str, tool: str) ->
     registry.forget()
     world.pull(tool, f"{name.rpartition(':')[0]}@{world.client.digest(name)}")
     assert set(registry.asked()) <= set(asked)
+
+
+def test_podman_and_skopeo_go_there_by_themselves(world: World) -> None:
+    """By the image's own name, as docs/mirrors.md has the lines."""
+    host, name = world.client.host, f"{OPEN}/{IMAGE}"
+    lines = ["[[registry]]", f'location = "{OPEN}"', "[[registry.mirror]]", f'location = "{FQDN}/{OPEN}"']
+    host.put_file("/etc/containers/registries.conf.d/mirror.conf", "".join(f"{line}\n" for line in lines))
+    try:
+        for script in (PULLS["podman"], PULLS["skopeo"]):
+            host.run(script.format(name=name))
+    finally:
+        host.run("rm /etc/containers/registries.conf.d/mirror.conf")
+
+
+def test_containerd_goes_there_by_itself(world: World) -> None:
+    """By the image's own name, as docs/mirrors.md has the lines, with an account of this registry."""
+    host, name = world.client.host, f"{OPEN}/{IMAGE}"
+    words = base64.b64encode(f"bob:{world.bob}".encode()).decode()
+    lines = [
+        f'server = "https://{OPEN}"',
+        f'[host."https://{FQDN}/v2/{OPEN}"]',
+        'capabilities = ["pull", "resolve"]',
+        "override_path = true",
+        f'ca = "/etc/docker/certs.d/{FQDN}/ca.crt"',
+        f'header = {{ authorization = "Basic {words}" }}',
+    ]
+    host.put_file(f"/etc/containerd/certs.d/{OPEN}/hosts.toml", "".join(f"{line}\n" for line in lines))
+    host.run(f"ctr -n mirrors images pull --snapshotter native --hosts-dir /etc/containerd/certs.d {name}")
+    host.run(f"ctr -n mirrors images rm {name}")
 
 
 def test_while_the_other_registry_is_away(world: World) -> None:
