@@ -9,6 +9,7 @@ from components.host import Host, HostArgs
 from components.images import Images, ImagesArgs
 from components.logs import Logs
 from components.metrics import Metrics
+from components.mirror import Mirror, MirrorArgs
 from components.network import Network
 from components.nginx import Nginx, NginxArgs
 from components.nginx_files import NginxFiles, NginxFilesArgs
@@ -65,9 +66,20 @@ registry = Registry(
 registry_ui = RegistryUi(
     "registry-ui", RegistryUiArgs(settings.ui, settings.site, settings.limits), host, network, volumes, images
 )
+mirrors = [
+    Mirror(
+        f"mirror-{mirror.prefix}",
+        MirrorArgs(mirror, settings.limits, settings.registry.log_level, secrets.mirrors.get(mirror.prefix)),
+        host,
+        network,
+        volumes,
+        images,
+    )
+    for mirror in settings.mirrors
+]
 nginx_files = NginxFiles(
     "nginx-files",
-    NginxFilesArgs(settings, secrets.accounts, secrets.account_marks),
+    NginxFilesArgs(settings, secrets.accounts, secrets.account_marks, [mirror.ready for mirror in mirrors]),
     host,
     volumes,
     adoption,
@@ -96,5 +108,7 @@ timers = [
     renewal.timer,
     *(one for its in (garbage_collection, retention, backup, metrics, notify) for one in its.timers),
 ]
-warn_of_problems(host, facts, after=[*(service.ready for service in services), *timers])
+warn_of_problems(
+    host, facts, after=[*(service.ready for service in [*services, *(mirror.service for mirror in mirrors)]), *timers]
+)
 export_outputs(settings, host, certificate, services)

@@ -40,6 +40,7 @@ class Facts(pulumi.ComponentResource):
             network=settings.network,
             certificate=settings.certificate,
             served=certificate.on_host,
+            mirrors=settings.mirrors,
         )
         # Earlier versions had host.conf by the name that ends in "file": it goes.
         self.ready = host.file(

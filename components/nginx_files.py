@@ -28,12 +28,14 @@ _RELOAD = f"{TOOLS}/nginx-reload"
 class NginxFilesArgs:
     """All settings, of which the proxy needs a little of many, and the accounts with their passwords or hashes.
 
-    The marks say in a preview whose password is another.
+    The marks say in a preview whose password is another. `mirrored` are the commands after which requests may be led to
+    mirrors.
     """
 
     settings: Settings
     accounts: pulumi.Output[list[Account]]
     marks: Mapping[str, str] = field(default_factory=dict)
+    mirrored: Sequence[Command] = ()
 
 
 class NginxFiles(pulumi.ComponentResource):
@@ -68,7 +70,10 @@ class NginxFiles(pulumi.ComponentResource):
         at_start = self._read_at_start()
         # A hand-made proxy reads these files on every request, so retire it before changing them.
         after = [volumes.ready, adoption.ready]
-        self.ready = [self._htpasswd(after), self._configuration(certificate, at_start, [*after, certificate.ready])]
+        self.ready = [
+            self._htpasswd(after),
+            self._configuration(certificate, at_start, [*after, certificate.ready, *args.mirrored]),
+        ]
         self.start = fingerprint("".join(file.content for file in at_start))
         self.mounts = [*_mounts(root), *self._registry_files()]
         self.register_outputs({})
@@ -137,6 +142,7 @@ class NginxFiles(pulumi.ComponentResource):
             render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
             render("/var/opt/nginx/etc/conf.d/gate.js", root=root),
             render("/var/opt/nginx/etc/conf.d/catalogue.js", root=root),
+            *([render("/var/opt/nginx/etc/conf.d/mirrors.js", root=root)] if settings.mirrors else []),
         ]
 
     def _site(self, certificate: Certificate) -> HostFile:
@@ -153,6 +159,7 @@ class NginxFiles(pulumi.ComponentResource):
             stack=self._host.stack,
             root=self._host.root,
             metrics=settings.metrics,
+            mirrors=settings.mirrors,
         )
 
     def _has_fast_path(self) -> bool:

@@ -12,12 +12,13 @@ from config.limits import Limits
 from config.loader import load
 from config.logs import Logs
 from config.metrics import Metrics
+from config.mirrors import Mirror
 from config.network import Network
 from config.nginx import Nginx
 from config.registry import Registry, UploadPurging
 from config.renewal import Renewal
 from config.retention import Policy, Retention
-from config.secrets import Account, BackupSecrets, Secrets
+from config.secrets import Account, BackupSecrets, Login, Secrets
 from config.settings import Settings
 from config.site import Site
 from config.storage import Storage
@@ -39,8 +40,10 @@ __all__ = [
     "ImageReference",
     "Images",
     "Limits",
+    "Login",
     "Logs",
     "Metrics",
+    "Mirror",
     "Network",
     "Nginx",
     "Policy",

@@ -15,7 +15,9 @@ NAMESPACE = "docker-registry"
 MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret", "webhook"})
 """Settings whose value may only be stored encrypted in the stack file."""
 
-CONTAIN_SECRETS = frozenset({"host", "users", "certificate", "registry", "backup", "notifications", "status"})
+CONTAIN_SECRETS = frozenset(
+    {"host", "users", "certificate", "registry", "backup", "notifications", "status", "mirrors"}
+)
 """Concerns with such settings."""
 
 NEVER_SHOWN = MUST_BE_SECRET | {"hash"}

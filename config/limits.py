@@ -23,6 +23,12 @@ class Limits(Concern):
     registry_processes: Processes = Field(default=2048, examples=[2048])
     """Processes and threads of the registry: one for each access to the disk that waits."""
 
+    mirror_memory: Mebibytes = Field(default=1024, examples=[1024])
+    """Memory of each mirror in MiB, without swap."""
+
+    mirror_processes: Processes = Field(default=1024, examples=[1024])
+    """Processes and threads of each mirror."""
+
     ui_memory: Mebibytes = Field(default=256, examples=[256])
     """Memory of the page in MiB, without swap."""
 

@@ -25,6 +25,9 @@ from config.users import repeated_names
 CONCERNS: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
 """Each concern's key, without the namespace, and its type."""
 
+LISTS = ("users", "mirrors")
+"""Those that are lists."""
+
 _NO_USERS = (
     "at least one user; set one with "
     f"pulumi config set --path '{NAMESPACE}:users[0].name' alice and "
@@ -85,9 +88,9 @@ def _read(concern: str, annotation: Any, file: StackFile | None, faults: list[Fa
     encrypted = is_config_secret(key_of(concern)) or key_of(concern) in get_config_secret_keys_env()
     raw = _structure(text)
     if raw is None:
-        raw = [] if concern == "users" else {}
+        raw = [] if concern in LISTS else {}
     if not isinstance(raw, dict | list):
-        kind = "a list" if concern == "users" else "a mapping of settings"
+        kind = "a list" if concern in LISTS else "a mapping of settings"
         hidden = encrypted or concern in CONTAIN_SECRETS
         faults.append(Fault(key_of(concern), SECRET if hidden else shown(raw), kind))
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import pulumi
@@ -45,6 +46,14 @@ class NotifySecrets:
 
 
 @dataclass(frozen=True)
+class Login:
+    """An account of another registry."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Secrets:
     """The secrets of a stack, each a secret output; None where a setting is absent."""
 
@@ -75,6 +84,9 @@ class Secrets:
     notify: pulumi.Output[NotifySecrets] | None = None
     """None where no webhook is told of the status."""
 
+    mirrors: Mapping[str, pulumi.Output[Login]] = field(default_factory=dict)
+    """By the prefix of each mirror that logs in."""
+
 
 def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, str]) -> Secrets:
     """The secrets that belong to validated settings."""
@@ -101,6 +113,11 @@ def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, 
         if any(one.headers for one in endpoints)
         else None,
         notify=_pick(config, "status", _notify) if settings.status.notify.webhook else None,
+        mirrors={
+            mirror.prefix: _pick(config, "mirrors", partial(_login, index))
+            for index, mirror in enumerate(settings.mirrors)
+            if mirror.password
+        },
     )
 
 
@@ -111,6 +128,10 @@ def _pick(config: pulumi.Config, concern: str, take: Callable[[Any], _T]) -> pul
 
 def _accounts(users: list[dict[str, Any]]) -> list[Account]:
     return [Account(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]
+
+
+def _login(index: int, mirrors: list[dict[str, Any]]) -> Login:
+    return Login(mirrors[index]["username"], mirrors[index]["password"])
 
 
 def _backup(backup: dict[str, Any]) -> BackupSecrets:

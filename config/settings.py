@@ -22,6 +22,7 @@ from config.images import Images
 from config.limits import Limits
 from config.logs import Logs
 from config.metrics import Metrics
+from config.mirrors import Mirror, mirrors_are_followed, mirrors_elsewhere, mirrors_once, mirrors_run
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
@@ -65,6 +66,7 @@ class Settings(BaseModel):
     metrics: Metrics = Field(default_factory=Metrics)
     notifications: Notifications = Field(default_factory=Notifications)
     status: Status = Field(default_factory=Status)
+    mirrors: tuple[Mirror, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,6 +94,10 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         _roles,
         _unpulled,
         _logged,
+        mirrors_once,
+        mirrors_elsewhere,
+        mirrors_run,
+        mirrors_are_followed,
     ):
         # A check's parameters have the names of the concerns that it compares.
         compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}
@@ -219,7 +225,7 @@ def _untagged(images: Images, gc: GarbageCollection) -> Iterator[Fault]:
 
 
 def _same_place(storage: Storage, backup: Backup) -> Iterator[Fault]:
-    own = ("docker-registry", "docker-registry-ui", "nginx", "letsencrypt", "certbot")
+    own = ("docker-registry", "docker-registry-ui", "docker-registry-mirrors", "nginx", "letsencrypt", "certbot")
     repository = PurePosixPath(backup.repository or "none")
     if any(repository.is_relative_to(storage.root / name) for name in own):
         expected = "a directory that is none of the registry's own: what is lost with them would be lost too"

@@ -16,8 +16,12 @@ from review.state import Resource, of_type
 OURS = (TOOLS, "/etc/docker-registry")
 """Directories outside the storage root that are the registry's alone, with what is below."""
 
-GROWING = ("letsencrypt", "nginx/etc/tls", "docker-registry/data", "/run/docker-registry")
-"""Directories in which others put files: certbot, the certificate's tools, the registry, tools that take turns."""
+GROWING = (
+    *("letsencrypt", "nginx/etc/tls", "docker-registry/data", "/run/docker-registry", "/run/docker-registry/sockets"),
+    *("docker-registry-mirrors", "/data", "/run/docker-registry/sockets/mirrors"),
+)
+"""Directories in which others put files: certbot, the certificate's tools, the registry, tools that take turns.
+And those in which a mirror that was removed left some."""
 
 UNITS = "/etc/systemd/system"
 

@@ -94,9 +94,10 @@ class StatusHost:
 
     def containers(self, **changes: tuple[str, str] | None) -> None:
         """What Docker says of each container: state and status; None is for one that is not there."""
-        found = {name: changes.get(name.replace("-", "_"), ("running", WELL)) for name in CONTAINERS}
+        found = {name: changes.pop(name.replace("-", "_"), ("running", WELL)) for name in CONTAINERS}
+        found.update({f"registry-mirror-{prefix}": pair for prefix, pair in changes.items()})
         ids = dict(zip(CONTAINERS, ("sha256:aa", "sha256:bb", "example.net/ui:2"), strict=True))
-        lines = [f"{name}|{pair[0]}|{pair[1]}|{ids[name]}\n" for name, pair in found.items() if pair]
+        lines = [f"{name}|{pair[0]}|{pair[1]}|{ids.get(name, 'sha256:bb')}\n" for name, pair in found.items() if pair]
         self.machine.says(f"docker ps --all --no-trunc --filter label=docker-registry.stack={self.facts['stack']}",
                           "".join(lines))  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 
 from registryctl import VERSION
 from tests.registryctl.fake_machine import FAILED
-from tests.registryctl.status_host import CONTAINERS, MEGABYTE, StatusHost
+from tests.registryctl.status_host import CONTAINERS, MEGABYTE, WELL, StatusHost
 
 
 @pytest.fixture
@@ -60,6 +60,21 @@ def test_what_can_be_brought_back(host: StatusHost) -> None:
         (trash / f"{run}.json").touch()
     _, found = host.all("removals")
     assert (found["removals"]["runs"], found["removals"]["oldest"]) == (2, "20261124T050109Z")
+
+
+def test_mirrors(host: StatusHost) -> None:
+    """A container each, and the place of what they have; others are none of this stack's."""
+    host.facts["mirrors"] = ["docker.io", "ghcr.io"]
+    host.containers(**{"docker.io": ("running", WELL), "quay.io": ("running", WELL)})
+    code, found = host.all("containers", "disk")
+    states = {one["name"]: one["state"] for one in found["containers"]}
+    assert states == {
+        **dict.fromkeys(CONTAINERS, "ok"),
+        "registry-mirror-docker.io": "ok",
+        "registry-mirror-ghcr.io": "missing",
+    }
+    assert code == 2
+    assert [one["name"] for one in found["disk"]] == ["data", "logs", "mirrors"]
 
 
 def test_single_concerns(host: StatusHost) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from components.nginx import MEMORY
 from config.access import Access
 from config.metrics import Metrics
+from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.secrets import Account
 from config.site import Site
@@ -38,6 +39,7 @@ from tests.unit.config import pki
 FQDN = "dr.example.net"
 PASSWORD = "of everybody"
 GENERATION = "1-2"
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", "mirrors.js")
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -138,10 +140,11 @@ class Proxy:
         access: Access | None = None,
         nginx: Nginx | None = None,
         metrics: Metrics | None = None,
+        mirrors: Sequence[Mirror] = (),
     ) -> None:
         """Puts the files of some settings into the proxy's folders; a running one has to reload."""
         files = FILES if self.fast else None
-        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files):
+        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors):
             (self.home / "etc/conf.d" / Path(file.path).name).write_text(file.content)
         credentials = [Account(name=user.name, password=None, hash=_hash()) for user in users]
         accounts = htpasswd_file(credentials, Htpasswd(), fqdn=FQDN, root="/var/opt")
@@ -194,6 +197,7 @@ def files_of(
     nginx: Nginx,
     metrics: Metrics | None = None,
     files: str | None = FILES,
+    mirrors: Sequence[Mirror] = (),
 ) -> list[HostFile]:
     """The files of conf.d for some settings; metrics are enabled, unless they say otherwise."""
     metrics = metrics or Metrics(enabled=True)
@@ -212,9 +216,10 @@ def files_of(
             chain=CHAIN,
             key=KEY,
             metrics=metrics,
+            mirrors=mirrors,
             **_WHERE,
         ),
-        *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in ("log.conf", "gate.js", "catalogue.js")),
+        *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in _BESIDE),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from config.access import Access
 from config.metrics import Metrics
+from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.site import Site
 from config.users import Htpasswd, PasswordHash, User
@@ -26,6 +27,7 @@ def site_of(
     version: tuple[int, ...] | None = CURRENT,
     files: str | None = FILES,
     metrics: Metrics | None = None,
+    mirrors: Sequence[Mirror] = (),
 ) -> HostFile:
     """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
     site = site or Site(fqdn="dr.example.net")
@@ -41,6 +43,7 @@ def site_of(
         stack="acme/docker-registry/prod",
         root="/var/opt",
         metrics=metrics,
+        mirrors=mirrors,
     )
 
 
@@ -100,6 +103,7 @@ def block(text: str, head: str, occurrence: int = 0) -> list[str]:
     raise AssertionError(f"{head} has no end")
 
 
+MIRRORS = (Mirror(prefix="docker.io", repositories=("library/*", "a.b/c-*")), Mirror(prefix="ghcr.io", tag_seconds=60))
 VARIANTS: dict[str, HostFile] = {
     "defaults": site_of(),
     "modern": site_of(Nginx(tls_profile="modern")),
@@ -110,6 +114,7 @@ VARIANTS: dict[str, HostFile] = {
     "anonymous": site_of(access=Access(anonymous_pull=("public/*",))),
     "no-files": site_of(files=None),
     "metrics": site_of(metrics=Metrics(enabled=True)),
+    "mirrors": site_of(mirrors=MIRRORS),
     "everything": site_of(
         Nginx(
             tls_profile="modern",
@@ -122,6 +127,7 @@ VARIANTS: dict[str, HostFile] = {
         Site(fqdn="images.example.net", http_port=8080, https_port=8443, aliases=("i.example.net",)),
         Access(anonymous_pull=("*",), attempts_per_minute=1),
         version=OLD,
+        mirrors=[*MIRRORS, Mirror(prefix=f"{'a' * 60}.example")],
     ),
 }
 """Every option at least once."""

@@ -11,6 +11,7 @@ import pytest
 from config.certificate import Certificate
 from config.gc import GarbageCollection
 from config.images import ImageReference, Images
+from config.mirrors import Mirror
 from config.network import Network
 from config.registry import Registry
 from config.retention import Policy, Retention
@@ -34,6 +35,7 @@ def _rendered(root: str = "/srv/data", stack: str = STACK, **concerns: object) -
         "network": Network(name="images"),
         "certificate": Certificate(mode="acme"),
         "served": SERVED,
+        "mirrors": (),
     }
     return render("/etc/docker-registry/host.json", root=root, stack=stack, **{**defaults, **concerns}).content
 
@@ -42,6 +44,13 @@ def _loaded(tmp_path: Path, text: str) -> facts.Facts:
     path = tmp_path / "host.json"
     path.write_text(text)
     return facts.load(path)
+
+
+def test_mirrors_arrive(tmp_path: Path) -> None:
+    """By their prefixes. Where there are none, nothing speaks of them."""
+    text = _rendered(mirrors=[Mirror(prefix="docker.io"), Mirror(prefix="ghcr.io")])
+    assert _loaded(tmp_path, text).mirrors == ("docker.io", "ghcr.io")
+    assert "mirror" not in _rendered()
 
 
 def test_the_defaults_arrive(tmp_path: Path) -> None:

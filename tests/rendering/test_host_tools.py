@@ -223,3 +223,23 @@ def test_a_volume_that_lies_elsewhere_is_refused(host: FakeHost) -> None:
     assert done.code != 0
     assert f"lies in /somewhere/else, not in {directory}" in done.err
     assert not directory.exists()
+
+
+def _prepare_mirror(host: FakeHost) -> Ran:
+    lines = f"0700 {OWNER} {host.path('/srv/mirrors/a.b')}\n"
+    return host.run("prepare-mirror", "1", "a.b", str(host.path("/srv/data")), stdin=lines)
+
+
+def test_a_mirror_that_would_hide_images_is_refused(host: FakeHost) -> None:
+    """And says which; deleted ones, and others that are called alike, are in nobody's way."""
+    repositories = host.path("/srv/data/docker/registry/v2/repositories")
+    for name in ("a.bc/x", "c/a.b/x", "a.b"):
+        (repositories / name / "_manifests/revisions/sha256/12").mkdir(parents=True)
+        (repositories / name / "_manifests/revisions/sha256/12/link").touch()
+    (repositories / "a.b/team/gone/_manifests/revisions/sha256/12").mkdir(parents=True)
+    assert _prepare_mirror(host) == Ran(0, "", "")
+    assert host.path("/srv/mirrors/a.b").is_dir()
+    (repositories / "a.b/team/gone/_manifests/revisions/sha256/12/link").touch()
+    done = _prepare_mirror(host)
+    assert done.code == 1
+    assert "as a.b/team/gone, which a mirror of that name" in done.err

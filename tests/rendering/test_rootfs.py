@@ -27,6 +27,8 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
         "/etc/systemd/system/docker-registry-network.service",
         "/etc/systemd/system/docker-registry-notify.timer",
         "/etc/systemd/system/docker-registry-retention.timer",
+        "/etc/tmpfiles.d/docker-registry-mirror-PREFIX.conf",
+        "/var/opt/docker-registry-mirrors/PREFIX/etc/mirror.yml",
         "/var/opt/docker-registry/etc/config.yml",
         "/var/opt/docker-registry/etc/reader.yml",
         "/var/opt/nginx/etc/auth/registry.htpasswd",

@@ -31,6 +31,7 @@ BACKUP_VARIABLE = "of-the-server-with-the-backups"
 WEBHOOK = "https://hooks.example.net/services/T0/B0/secret-part"
 NOTIFY_HEADER = "Bearer tells-who-tells"
 ENDPOINT_HEADER = "Bearer tells-that-it-is-the-registry"
+MIRROR_PASSWORD = 'opens "another" registry'
 LEAF = pki.issue("*.example.net")
 AUTHORITY_PEM = pki.issue("ca.example.net", authority=True).pem
 EAB_KEY = "c2VjcmV0LW9mLWFuLWV4dGVybmFsLWFjY291bnQ"
@@ -135,6 +136,13 @@ VARIANTS: dict[str, Stack] = {
             "policies": [{"repositories": ["**"], "keepLast": 5, "unpulledDays": 90}],
         },
         "metrics": {"enabled": True},
+    },
+    # Mirrors: one with an account of the other registry, one in the same network.
+    "mirrors": {
+        "mirrors": [
+            {"prefix": "docker.io", "username": "acme", "password": MIRROR_PASSWORD, "repositories": ["library/*"]},
+            {"prefix": "hub.lan", "upstream": "http://hub.lan:5000", "insecure": True},
+        ]
     },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},

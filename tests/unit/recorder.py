@@ -102,7 +102,8 @@ class Recording:
     @property
     def directories(self) -> list[str]:
         """The directories that commands make: mode, owner and path of each."""
-        tables = [one for one in self.commands if "/prepare-volumes " in str(one.inputs["create"])]
+        makers = ("/prepare-volumes ", "/prepare-mirror ")
+        tables = [one for one in self.commands if any(maker in str(one.inputs["create"]) for maker in makers)]
         lines = [line for one in tables for line in str(one.inputs["stdin"]).splitlines()]
         return [*lines, *(f"{it.mode} {it.owner} {it.path}" for _, it in self._entries() if it.content is None)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rendering.rootfs import TOOLS, render
-from tests.unit.programs import whole
+from tests.unit.programs import stack_of, whole
 from tests.unit.recorder import Recorded, Recording
 
 NAMES = ("registry", "registry-ui", "nginx")
@@ -17,9 +17,10 @@ def container(request: pytest.FixtureRequest, run: Recording) -> Recorded:
     return run[f"{request.param}-container"]
 
 
-def test_there_are_three(run: Recording) -> None:
-    """Registry, page and proxy; no other."""
-    assert {found.inputs["name"] for found in run.of_type("docker:index/container:Container")} == set(NAMES)
+def test_there_are_three(variant: str, run: Recording) -> None:
+    """Registry, page and proxy; no other, but a mirror for each prefix."""
+    mirrors = {f"registry-mirror-{mirror['prefix']}" for mirror in stack_of(variant).get("mirrors", [])}
+    assert {found.inputs["name"] for found in run.of_type("docker:index/container:Container")} == {*NAMES, *mirrors}
 
 
 def test_it_comes_back_after_a_reboot(container: Recorded) -> None:

@@ -48,14 +48,20 @@ TIMERS = {
 """Each timer's unit, and the file in which it remembers its last run, or those."""
 
 
+def components_of(variant: str) -> dict[str, str]:
+    """Those of every stack, and a mirror for each prefix."""
+    mirrors = stack_of(variant).get("mirrors", [])
+    return {**COMPONENTS, **{f"mirror-{mirror['prefix']}": "registry:mirror:Mirror" for mirror in mirrors}}
+
+
 def docker_objects(run: Recording) -> list[Recorded]:
     """What the Docker provider makes."""
     return [resource for resource in run if resource.type.startswith("docker:")]
 
 
-def test_component_types_are_constant(run: Recording) -> None:
+def test_component_types_are_constant(variant: str, run: Recording) -> None:
     """A component keeps its type and name, so that no update replaces what is below it."""
-    assert {component.name: component.type for component in run.components} == COMPONENTS
+    assert {component.name: component.type for component in run.components} == components_of(variant)
 
 
 def test_components_lie_below_the_stack(run: Recording) -> None:
@@ -63,11 +69,11 @@ def test_components_lie_below_the_stack(run: Recording) -> None:
     assert {component.parent for component in run.components} == {""}
 
 
-def test_every_resource_is_a_component_s_child_and_called_after_it(run: Recording) -> None:
+def test_every_resource_is_a_component_s_child_and_called_after_it(variant: str, run: Recording) -> None:
     """The name of a resource begins with its component's."""
     for resource in run:
         if resource.custom:
-            assert resource.parent in COMPONENTS, resource.name
+            assert resource.parent in components_of(variant), resource.name
             assert resource.name.startswith(f"{resource.parent}-"), resource.name
 
 
@@ -80,9 +86,9 @@ def test_components_take_their_children_s_names_from_their_own(preview: bool) ->
             assert resource.name.startswith(f"{resource.parent}-"), resource.name
 
 
-def test_components_and_the_stack_register_their_outputs(run: Recording) -> None:
+def test_components_and_the_stack_register_their_outputs(variant: str, run: Recording) -> None:
     """Each once: the recorder refuses a second time."""
-    assert run.registered_outputs.keys() == {*COMPONENTS, "production"}
+    assert run.registered_outputs.keys() == {*components_of(variant), "production"}
 
 
 def test_nothing_is_protected_or_ignored(run: Recording) -> None:
@@ -227,11 +233,13 @@ def _is_unknown(value: object) -> bool:
 
 def test_a_preview_of_a_new_stack_shows_all_that_can_be_known(variant: str) -> None:
     """Unknown are the images' ids and what follows from a command's output; every host file is shown."""
+    mirrors = [f"mirror-{mirror['prefix']}" for mirror in stack_of(variant).get("mirrors", [])]
     expected = {
         "registry-container": {"image", "labels"},
         "registry-ui-container": {"image"},
         "nginx-container": {"image"},
-        **{f"{name}-container-ready": {"create"} for name in ("registry", "registry-ui", "nginx")},
+        **{f"{name}-container": {"image"} for name in mirrors},
+        **{f"{name}-container-ready": {"create"} for name in ("registry", "registry-ui", "nginx", *mirrors)},
         "host-versions": {"create"},
     }
     if variant.startswith("local"):

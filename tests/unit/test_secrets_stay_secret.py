@@ -123,7 +123,13 @@ def test_a_preview_shows_every_host_file_but_those_of_secrets(variant: str) -> N
         file = run[command]
         assert file.inputs["stdin"] is not UNKNOWN, file.name
         assert "create" not in file.secrets, file.name
-        secret = {"nginx-files-htpasswd", "backup-secrets", "backup-key", "notify-secrets"}
+        secret = {
+            "nginx-files-htpasswd",
+            "backup-secrets",
+            "backup-key",
+            "notify-secrets",
+            "mirror-docker.io-credentials",
+        }
         assert ("stdin" in file.secrets) == (file.name in secret), file.name
 
 

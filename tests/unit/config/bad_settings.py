@@ -204,10 +204,11 @@ SERVICES = [
     bad("storage", "warnPercent", 95, "95", "a whole number from 50 to 94"),
     Bad({"sites": {}}, "docker-registry:sites", "an unknown setting",
         "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, retention, "
-        "ui, nginx, limits, logs, gc, backup, metrics, notifications, status (did you mean site?)"),
+        "ui, nginx, limits, logs, gc, backup, metrics, notifications, status, "
+        "mirrors (did you mean site?)"),
     Bad({"hostAddress": "hunter2"}, "docker-registry:hostAddress", "an unknown setting",
         "only host, site, users, storage, network, images, htpasswd, access, certificate, registry, retention, "
-        "ui, nginx, limits, logs, gc, backup, metrics, notifications, status"),
+        "ui, nginx, limits, logs, gc, backup, metrics, notifications, status, mirrors"),
     Bad({"site.fqdn": "b.example.net"}, "docker-registry:site.fqdn", "a setting that was set without --path",
         "no such key; pulumi config rm 'docker-registry:site.fqdn' removes it, and "
         "pulumi config set --path 'docker-registry:site.fqdn' sets what is meant"),

@@ -13,6 +13,7 @@ from tests.unit.config.backup_settings import BAD_BACKUP
 from tests.unit.config.bad_certificates import BAD_CERTIFICATES
 from tests.unit.config.bad_gc import BAD_GC
 from tests.unit.config.bad_metrics import BAD_METRICS
+from tests.unit.config.bad_mirrors import BAD_MIRRORS
 from tests.unit.config.bad_notifications import BAD_NOTIFICATIONS
 from tests.unit.config.bad_retention import BAD_RETENTION
 from tests.unit.config.bad_settings import BAD_SETTINGS, Bad
@@ -25,6 +26,7 @@ ALL = [
     *BAD_RETENTION,
     *BAD_GC,
     *BAD_METRICS,
+    *BAD_MIRRORS,
     *BAD_NOTIFICATIONS,
     *BAD_BACKUP,
     *BAD_USERS,

@@ -113,6 +113,8 @@ def test_defaults() -> None:
             "nginx_processes": 256,
             "registry_memory": 2048,
             "registry_processes": 2048,
+            "mirror_memory": 1024,
+            "mirror_processes": 1024,
             "ui_memory": 256,
             "ui_processes": 256,
         },
@@ -137,6 +139,7 @@ def test_defaults() -> None:
         },
         "notifications": {"endpoints": []},
         "status": {"notify": NOTIFY},
+        "mirrors": [],
     }
 
 

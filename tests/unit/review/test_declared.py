@@ -83,6 +83,15 @@ def test_data_is_not_ours_to_know() -> None:
     assert not any(path.startswith(("/run/", "/etc/systemd", "/usr/local/bin")) for path in closed)
 
 
+def test_what_a_mirror_left_is_nobody_s_fault() -> None:
+    """Neither what it has pulled nor what one that was removed left; its own files are known."""
+    closed = {one.path for one in declared_by("mirrors").directories if one.closed}
+    home = "/var/opt/docker-registry-mirrors"
+    assert f"{home}/docker.io/etc" in closed
+    assert not any(path.endswith("/data") or path.startswith("/run/") for path in closed)
+    assert home not in closed
+
+
 def test_units_and_the_time_zone() -> None:
     stack = declared_by("full")
     assert {"docker-registry-certificate.timer", "docker.service"} <= stack.units.keys()

@@ -70,11 +70,18 @@ class Facts:
     mode: str
     protected: tuple[str, ...]
     policies: tuple[Policy, ...]
+    mirrors: tuple[str, ...] = ()
+    """The prefixes of the mirrors; most hosts have none, and their facts don't speak of any."""
 
     @property
     def data(self) -> Path:
         """The directory that the registry has as its storage."""
         return self.root / "docker-registry" / "data"
+
+    @property
+    def mirrored(self) -> Path:
+        """The directory below which each mirror has its images."""
+        return self.root / "docker-registry-mirrors"
 
     @property
     def proxy(self) -> Path:
@@ -126,6 +133,9 @@ class _Part:
         if type(value) not in kinds:
             raise _WrongFactError(f"{name} is {json.dumps(value)}")
         return value
+
+    def has(self, key: str) -> bool:
+        return key in self._found
 
     def part(self, key: str) -> _Part:
         return _Part(self._of(key, dict), f"{self._where}.{key}".lstrip("."))
@@ -182,6 +192,7 @@ def _facts(whole: _Part) -> Facts:
         mode=retention.text("mode"),
         protected=retention.texts("protected"),
         policies=tuple(_policy(one) for one in retention.parts("policies")),
+        mirrors=whole.texts("mirrors") if whole.has("mirrors") else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""The three containers: whether they run and answer, and what they run."""
+"""The three containers, and those of mirrors: whether they run and answer, and what they run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ class _Container:
 def look(here: Here) -> list[Finding]:
     """A state other than `ok` is mostly in Docker's words, and so is the detail, which has the container's health."""
     machine = here.machine
+    names = (*NAMES, *(f"registry-mirror-{prefix}" for prefix in here.facts.mirrors))
     label = f"label={STACK_LABEL}={here.facts.stack}"
     said = machine.answer("docker", "ps", "--all", "--no-trunc", "--filter", label, "--format", _FORM)
     if said is None:
-        return [_finding(name, _Container("unknown", "Docker does not answer"), BROKEN) for name in NAMES]
+        return [_finding(name, _Container("unknown", "Docker does not answer"), BROKEN) for name in names]
     found = {name: _Container(*rest) for name, *rest in (line.split("|", 3) for line in said.splitlines())}
     tags = _tags(machine, [its.image for its in found.values() if its.image.startswith("sha256:")])
     findings = []
-    for name in NAMES:
+    for name in names:
         its, level = _judge(machine, name, found.get(name))
         findings.append(_finding(name, _Container(its.state, its.status, tags.get(its.image, its.image)), level))
     return findings

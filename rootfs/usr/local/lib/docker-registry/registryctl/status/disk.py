@@ -1,4 +1,4 @@
-"""How full the file systems are that hold the images and the logs."""
+"""How full the file systems are that hold the images, the logs and what mirrors have."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ _MEGABYTE = 1 << 20
 
 
 def look(here: Here) -> list[Finding]:
-    """One file system that holds both is one problem."""
+    """One file system that holds several is one problem."""
     findings: list[Finding] = []
     reported = ""
-    for name, path in (("data", here.facts.data), ("logs", here.facts.root / "nginx/logs")):
+    places = [("data", here.facts.data), ("logs", here.facts.root / "nginx/logs")]
+    if here.facts.mirrors:
+        places.append(("mirrors", here.facts.mirrored))
+    for name, path in places:
         said = here.machine.answer("df", "-B", "1", "--output=pcent,avail,target", str(path))
         if said is None:
             findings.append(_missing(name, str(path)))

@@ -1,0 +1,79 @@
+"""Mirrors of other registries: the files of each, and what the proxy knows of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from config.mirrors import Mirror
+from config.secrets import Login
+from rendering.rootfs import HostFile, render
+
+_HOME = "/var/opt/docker-registry-mirrors"
+_WORD = "PREFIX"
+"""What stands for a mirror's prefix in the tree."""
+
+PROGRAMS = ("mirror-start", "mirror-credentials")
+"""What runs inside the container: the first is its first process, the mirror calls the other."""
+
+
+def home_of(mirror: Mirror, root: str) -> str:
+    """Where on the host a mirror's files lie."""
+    return f"{root}/{_HOME.rpartition('/')[2]}/{mirror.prefix}"
+
+
+def data_of(mirror: Mirror, root: str) -> str:
+    """Where on the host a mirror's images lie."""
+    return f"{home_of(mirror, root)}/data/{mirror.place}"
+
+
+def configuration_file(mirror: Mirror, *, log_level: str, stack: str, root: str) -> HostFile:
+    """What its Distribution reads at its start."""
+    context = {"mirror": mirror, "log_level": log_level, "stack": stack}
+    return _of(mirror, render(f"{_HOME}/{_WORD}/etc/mirror.yml", root=root, **context))
+
+
+def programs(mirror: Mirror, root: str) -> list[HostFile]:
+    """The scripts inside its container."""
+    return [_of(mirror, render(f"{_HOME}/{_WORD}/etc/{name}", root=root)) for name in PROGRAMS]
+
+
+def sockets_file(mirror: Mirror, sockets: str) -> HostFile:
+    """What makes the directory of its socket at every boot."""
+    path = f"/etc/tmpfiles.d/docker-registry-mirror-{_WORD}.conf"
+    return _of(mirror, render(path, prefix=mirror.prefix, sockets=sockets))
+
+
+def credentials_file(mirror: Mirror, login: Login | None, root: str) -> HostFile:
+    """The account of the other registry, in the words of Docker's credential helpers; none is an account too."""
+    found = {"Username": login.username, "Secret": login.password} if login else {}
+    return HostFile(f"{home_of(mirror, root)}/etc/credentials.json", json.dumps(found) + "\n")
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """What the proxy compares names with: the prefix, and expressions for it and for what is mirrored below it.
+
+    For `tag_seconds` it remembers which image a tag has.
+    """
+
+    prefix: str
+    expression: str
+    repositories: str
+    tag_seconds: int
+
+
+def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
+    """All mirrors, as the proxy's site has them."""
+    return [
+        Mirrored(one.prefix, _expression([one.prefix]), _expression(one.repositories or ("*",)), one.tag_seconds)
+        for one in mirrors
+    ]
+
+
+def _expression(patterns: Sequence[str]) -> str:
+    words = (pattern.replace(".", "[.]").replace("*", "[^ ]*") for pattern in patterns)
+    return f"(?:{'|'.join(words)})"
+
+
+def _of(mirror: Mirror, file: HostFile) -> HostFile:
+    return replace(file, path=file.path.replace(_WORD, mirror.prefix))

@@ -1,0 +1,101 @@
+"""What the real proxy makes of a mirror that was taken over: it speaks with strangers."""
+
+from __future__ import annotations
+
+import http.server
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.mirrors import Mirror
+from tests.rendering.real_proxy import Proxy, proxied
+from tests.rendering.sites import user
+
+pytestmark = pytest.mark.e2e
+
+PREFIX = "taken.example.org"
+STATUSES = {301: 503, 307: 503, 401: 403, 403: 403, 404: 404, 429: 429, 500: 503, 502: 503, 504: 503}
+"""What it says → what the client gets."""
+
+
+class _Mirror(http.server.BaseHTTPRequestHandler):
+    """Its path says what it answers."""
+
+    protocol_version = "HTTP/1.1"
+
+    def address_string(self) -> str:
+        return "mirror"
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+    def do_GET(self) -> None:
+        """Leads away, sets a cookie, and tells whom it was asked by."""
+        word = self.path.rpartition("/")[2].partition("?")[0]
+        status = int(word) if word.isdigit() else 200
+        body = b'{"name":"tags","tags":["\\"name\\":\\"tags\\""]}' if word == "list" else str(self.headers).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        for name in ("X-Accel-Redirect", "Location"):
+            self.send_header(name, "/catalogue-page?n=1000")
+        self.send_header("X-Accel-Expires", "3600")
+        self.send_header("Set-Cookie", "a=b")
+        self.send_header("Link", '<https://elsewhere.example.org/v2/tags/tags/list?last=a>; rel="next"')
+        self.send_header("WWW-Authenticate", 'Bearer realm="https://elsewhere.example.org/token"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    """One for all, whose mirror was taken over."""
+    with proxied([user("alice")]) as found:
+        place = found.home / "run/mirrors" / PREFIX
+        place.mkdir(parents=True)
+        for folder in (place.parent, place):
+            folder.chmod(0o755)
+        found.configure([user("alice")], mirrors=[Mirror(prefix=PREFIX)])
+        found.reload()
+        with socketserver.ThreadingUnixStreamServer(str(place / "socket"), _Mirror) as server:
+            Path(place / "socket").chmod(0o666)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield found
+            server.shutdown()
+
+
+def test_it_leads_nowhere(proxy: Proxy) -> None:
+    """Neither to what is internal nor to another site; no cookie is set, and no password asked for."""
+    answer = proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/tags/manifests/1x")
+    assert answer.status == 200
+    assert b"repositories" not in answer.body
+    assert not {"x-accel-redirect", "location", "set-cookie", "www-authenticate"} & answer.headers.keys()
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_it_hears_no_password(proxy: Proxy) -> None:
+    """Nor whom it would have to be told of it."""
+    said = proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/tags/manifests/1x", Cookie="c=d").body.decode()
+    assert "Host:" in said
+    assert "Authorization" not in said
+
+
+def test_its_links_stay_within_it(proxy: Proxy) -> None:
+    """And its list has the whole name, once."""
+    answer = proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/tags/tags/list")
+    assert answer.headers["link"] == f'</v2/{PREFIX}/tags/tags/list?last=a>; rel="next"'
+    assert answer.json == {"name": f"{PREFIX}/tags", "tags": ['"name":"tags"']}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_its_errors_are_not_handed_on(proxy: Proxy, status: int) -> None:
+    """But said in the proxy's own words. That it is refused there never looks as if it were refused here."""
+    answer = proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/tags/manifests/{status}")
+    assert answer.status == STATUSES[status]
+    assert not {"location", "set-cookie"} & answer.headers.keys()
+    assert answer.json["errors"][0]["code"]
+    assert b"Host:" not in answer.body
