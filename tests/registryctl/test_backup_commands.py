@@ -14,7 +14,7 @@ from registryctl import backup, backup_state, repository, restoring
 from registryctl.restic import ResticError
 from registryctl.staging import Stage
 from registryctl.taking import DATA
-from tests.registryctl.backed import PASSWORD
+from tests.registryctl.backed import PASSWORD, STACK
 from tests.registryctl.backed_host import BackedHost
 from tests.registryctl.fake_restic import FakeRestic
 from tests.registryctl.running import Ran, run
@@ -260,9 +260,12 @@ def test_one_image_comes_back_under_another_name(host: BackedHost) -> None:
         (f"{NAME}:*", "--as", "x:1"),
         (f"{NAME}:1.0", "--as", "X:1"),
         (f"{NAME}:1.0", "--into", "/x"),
-        ("--stack", "x"),
     ):
         assert host.run("restore", *words).code == 2
+    # The stack was renamed.
+    host.settings["stack"] = "organization/docker-registry/renamed"
+    assert host.run("restore", NAME).word == "MANIFEST_UNKNOWN"
+    assert host.run("restore", NAME, "--stack", STACK).code == 0
 
 
 def test_writers_that_can_not_be_kept_out(host: BackedHost) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from registryctl import backups, repository, restoring
@@ -26,8 +27,8 @@ from registryctl.time_machine import Machine, renamed
 from registryctl.undo import bring_back
 
 USAGE = """\
-{name} [--from WHEN] [--merge] [--wait SECONDS] [--json]
-{name} NAME:TAG... [--from WHEN] [--as NAME:TAG] [--wait SECONDS] [--json]
+{name} [--from WHEN] [--merge] [--stack STACK] [--wait SECONDS] [--json]
+{name} NAME:TAG... [--from WHEN] [--as NAME:TAG] [--stack STACK] [--wait SECONDS] [--json]
 {name} --into DIRECTORY [--from WHEN] [--merge] [--stack STACK] [--json]
 
 Brings back out of the newest backup all images with their push times, what could be undone, and accounts, certificates
@@ -40,7 +41,7 @@ a repository, NAME@sha256:… for one by its digest. A tag that leads elsewhere 
 --merge  into a registry that has images: adds what is missing, and changes no tag
 --into   on a host without the stack's tools, before the first pulumi up: the storage root. restic's own variables
          say where the repository is: RESTIC_REPOSITORY, RESTIC_PASSWORD_FILE
---stack  whose backups, where the repository has those of several registries
+--stack  whose backups, where the repository has those of several registries, or of this one before it was renamed
 --wait   how long another tool may take that is at work; 900
 --json   say it in JSON
 
@@ -68,13 +69,12 @@ def run(words: Sequence[str], name: str) -> int:
     name_after = _name_after(requests, options.name)
     if options.into and requests:
         raise UsageError("--into is for a whole registry")
-    if options.stack and not options.into:
-        raise UsageError("--stack is for --into")
     try:
         if options.into:
             return _into(Path(options.into), options)
         host = open_host("restore", options.wait)
-        restic = Restic(repository.by_settings())
+        its = repository.by_settings()
+        restic = Restic(replace(its, stack=options.stack or its.stack))
         if requests:
             return _images(host, restic, requests, options.when, name_after, as_json=options.json)
         return _everything(host, restic, options)
