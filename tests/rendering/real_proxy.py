@@ -161,9 +161,9 @@ class Proxy:
             time.sleep(0.1)
 
     def _workers(self) -> set[str]:
-        """Those that take requests. The processes that compare passwords are not reloaded."""
+        """Those that take requests. Those that compare passwords have their own priority, and are not reloaded."""
         lines = docker("top", self.name, "-o", "pid,nice,cmd").stdout.splitlines()
-        return {line.split()[0] for line in lines if line.endswith("nginx: worker process") and line.split()[1] == "0"}
+        return {line.split()[0] for line in lines if line.endswith("nginx: worker process") and line.split()[1] != "10"}
 
     def find(self) -> None:
         """Waits until it answers, by whatever address it has by now."""

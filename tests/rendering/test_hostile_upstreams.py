@@ -80,6 +80,7 @@ def page(proxy: Proxy, handler: type[http.server.BaseHTTPRequestHandler]) -> Ite
                 yield
         finally:
             server.shutdown()
+            address.unlink()
 
 
 def test_the_page_leads_nobody_past_the_accounts(proxy: Proxy) -> None:

@@ -1,4 +1,4 @@
-"""The proxy's file systems in memory: nobody fills them so that others are not let in, or get half an answer."""
+"""The proxy's memory and the logs behind it: nobody fills them so that others are not let in, or get half an answer."""
 
 from __future__ import annotations
 
@@ -97,6 +97,36 @@ def test_who_reads_the_page_slowly_fills_nothing(proxy: Proxy) -> None:
         time.sleep(1)
         assert used(proxy)["/var/cache/nginx"] < 1024
         assert lets_strangers_in(proxy)
+
+
+class _HearingPage(_LargePage):
+    """It says what it was asked for, and by whom."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        said = f"{self.path} {self.headers['User-Agent']} {self.headers['Referer']}".encode()
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+
+def test_the_page_hears_little_of_who_asks(proxy: Proxy) -> None:
+    """A short request may stand for long headers, and its server writes all of them down."""
+    long = {"User_Agent": '"' * 5000, "Referer": '"' * 5000}
+    with page(proxy, _HearingPage):
+        nobody = proxy.connection(None)
+        assert nobody.ask("GET", "/ui/a.js?" + '"' * 2000, **long).body.decode() == f"/a.js {256 * chr(34)}(cut) None"
+        assert nobody.ask("GET", "/ui/a.js", User_Agent="curl/8").body == b"/a.js curl/8 None"
+        assert nobody.ask("GET", "/ui/" + "a" * 300).status == 404
+
+
+@pytest.mark.parametrize("agent", ['"' * 7000, "\xff" * 7000, "x" * 7000])
+def test_the_registry_writes_little_of_who_asks(proxy: Proxy, agent: str) -> None:
+    """In its own form each letter may become four."""
+    log = proxy.home / "registry-True.log"
+    before = log.stat().st_size
+    assert proxy.connection(None).ask("GET", "/v2/public/app/tags/list", User_Agent=agent).status == 404
+    assert 0 < log.stat().st_size - before < 2000
 
 
 @pytest.mark.parametrize("name", [None, "bob"])
