@@ -11,7 +11,7 @@ import pytest
 from config.secrets import Login
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.other_registries import OtherRegistry, other_registry
-from tests.e2e.support import Deployed, deploy, runs, wait_until_healthy
+from tests.e2e.support import HEALTHY_SECONDS, Deployed, deploy, runs, wait_until_healthy
 from tests.lab.clients import TEST_IMAGE, Client
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
@@ -95,6 +95,12 @@ def _mirrors(host: LabHost) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in lines}
 
 
+def _await_mirrors(host: LabHost) -> None:
+    """Until each is healthy."""
+    listed = "docker ps --all --filter name=registry-mirror- --format '{{.Status}}'"
+    host.run(f"until ! {listed} | grep -qv '(healthy)'; do sleep 0.2; done", timeout=HEALTHY_SECONDS)
+
+
 def test_adding_them_restarts_nothing(world: World) -> None:
     """And the next `up` has nothing to do."""
     assert runs(world.deployed.host) == world.before
@@ -161,8 +167,7 @@ def test_while_the_other_registry_is_away(world: World) -> None:
                 world.pull(tool, name)
                 assert "does not answer" in world.refused(tool, cold)
             world.deployed.host.run(f"docker restart registry-mirror-{OPEN}")
-            status = f"docker inspect --format '{{{{.State.Health.Status}}}}' registry-mirror-{OPEN}"
-            world.deployed.host.run(f"until {status} | grep -qx healthy; do sleep 0.2; done")
+            _await_mirrors(world.deployed.host)
     finally:
         world.open.start()
     world.pull("docker", cold)
@@ -230,6 +235,7 @@ def test_after_a_reboot_they_are_back(world: World) -> None:
     """With what they have."""
     world.deployed.host.reboot()
     wait_until_healthy(world.deployed.host)
+    _await_mirrors(world.deployed.host)
     world.open.stop()
     try:
         world.pull("docker", f"{OPEN}/{IMAGE}")
