@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.other_registries import OtherRegistry, other_registry
 from tests.e2e.support import HEALTHY_SECONDS, Deployed, deploy, runs, wait_until_healthy
 from tests.lab.clients import TEST_IMAGE, Client
+from tests.lab.clone import Clone
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 from tests.lab.stack import Secret
@@ -229,6 +231,15 @@ def test_the_status_knows_them(world: World) -> None:
     said = world.deployed.host.run("registry-status", check=False)
     assert said.returncode == 0, said.stdout
     assert f"container registry-mirror-{OPEN}: ok" in said.stdout
+
+
+def test_what_they_have_is_no_drift(world: World, tmp_path: Path) -> None:
+    """It comes and goes; their files are as declared."""
+    clone = Clone(tmp_path / "clone")
+    clone.adopt(world.deployed.stack)
+    done = clone.make("drift", STACKS=world.deployed.stack.name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"{world.deployed.stack.name}: as declared"
 
 
 def test_after_a_reboot_they_are_back(world: World) -> None:
