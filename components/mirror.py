@@ -17,7 +17,15 @@ from config.limits import Limits
 from config.mirrors import Mirror as MirrorSettings
 from config.secrets import Login
 from rendering.bundle import Entry
-from rendering.mirrors import configuration_file, credentials_file, data_of, home_of, programs, sockets_file
+from rendering.mirrors import (
+    authorities_file,
+    configuration_file,
+    credentials_file,
+    data_of,
+    home_of,
+    programs,
+    sockets_file,
+)
 from rendering.rootfs import TOOLS, HostFile, fingerprint
 
 MEETING = f"{SOCKETS}/mirrors"
@@ -61,9 +69,10 @@ class Mirror(pulumi.ComponentResource):
         self._host = host
         mirror, root = args.settings, host.root
         self.ready = self._prepare(volumes)
-        configuration = configuration_file(mirror, log_level=args.log_level, stack=host.stack, root=root)
-        scripts = programs(mirror, root)
-        files, credentials = self._files(configuration, scripts), self._credentials()
+        scripts, authorities = programs(mirror, root), authorities_file(mirror, root)
+        plain = [configuration_file(mirror, log_level=args.log_level, stack=host.stack, root=root)]
+        plain += [authorities] if authorities else []
+        files, credentials = self._files(plain, scripts), self._credentials()
         self.service = service(
             f"{name}-container",
             ContainerArgs(
@@ -71,7 +80,11 @@ class Mirror(pulumi.ComponentResource):
                 image=images.registry,
                 command=["/bin/sh", "/etc/distribution/mirror-start"],
                 # Without a collector every trace would be an error in the log.
-                environment={"OTEL_TRACES_EXPORTER": "none"},
+                environment={
+                    "OTEL_TRACES_EXPORTER": "none",
+                    # Besides those that the image has.
+                    **({"SSL_CERT_DIR": "/etc/distribution/certs"} if authorities else {}),
+                },
                 volumes=[
                     bind(f"{home_of(mirror, root)}/etc", "/etc/distribution"),
                     bind(f"{MEETING}/{mirror.prefix}", "/run/registry", read_only=False),
@@ -80,7 +93,7 @@ class Mirror(pulumi.ComponentResource):
                 healthy=_HEALTHY,
                 memory=args.limits.mirror_memory,
                 processes=args.limits.mirror_processes,
-                config=fingerprint("\0".join(one.content for one in (configuration, *scripts))),
+                config=fingerprint("\0".join(one.content for one in (*plain, *scripts))),
             ),
             host,
             network,
@@ -93,6 +106,7 @@ class Mirror(pulumi.ComponentResource):
         mirror, root = self._args.settings, self._host.root
         home, data = home_of(mirror, root), data_of(mirror, root)
         closed = [home.rpartition("/")[0], home, f"{home}/etc", data.rpartition("/")[0], data]
+        closed += [f"{home}/etc/certs"] if mirror.server_ca else []
         directories = [
             *(Entry(path, "0700", "root:root") for path in closed),
             *(Entry(path, "0755", "root:root") for path in (MEETING, f"{MEETING}/{mirror.prefix}")),
@@ -105,10 +119,10 @@ class Mirror(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[volumes.ready]),
         )
 
-    def _files(self, configuration: HostFile, scripts: Sequence[HostFile]) -> Command:
+    def _files(self, plain: Sequence[HostFile], scripts: Sequence[HostFile]) -> Command:
         """What isn't secret, with what makes the directory of its socket at every boot."""
         sockets = sockets_file(self._args.settings, MEETING)
-        modes = {configuration: "0600", **dict.fromkeys(scripts, "0700"), sockets: "0644"}
+        modes = {**dict.fromkeys(plain, "0600"), **dict.fromkeys(scripts, "0700"), sockets: "0644"}
         args = FilesArgs([FileArgs(file=file, path=file.path, mode=mode) for file, mode in modes.items()])
         return self._host.files(f"{self._name}-files", args, self._after_directories())
 

@@ -15,6 +15,7 @@ from config.base import Concern, Whole, as_text, is_printable, refused
 from config.errors import Fault, shown
 from config.faults import key_of
 from config.images import Images
+from config.pem import parse_authorities
 from config.retention import Retention
 from config.site import Site
 
@@ -78,6 +79,9 @@ class Mirror(Concern):
     """Where the registry is asked, without a path. Absent: `https://` and the prefix; for `docker.io`
     `https://registry-1.docker.io`. Another one begins with an empty storage."""
 
+    server_ca: Annotated[str, AfterValidator(parse_authorities)] | None = None
+    """PEM: the CA certificates by which `upstream` is trusted, when no public one vouches for it."""
+
     username: Annotated[str, AfterValidator(_username)] | None = Field(default=None, examples=["acme-pulls"])
     """An account of the mirrored registry, where it wants one. What that may read, everybody may read here who may pull
     from the mirror."""
@@ -113,6 +117,13 @@ class Mirror(Concern):
             raise refused("https://, or insecure: true besides, which sends passwords and images in plain text")
         if insecure is True and (value is None or value.startswith("https:")):
             raise refused("http://, because insecure is true")
+        return value
+
+    @field_validator("server_ca")
+    @classmethod
+    def _only_with_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("insecure"):
+            raise refused("no value, because insecure is true: no certificate is looked at", found="CA certificates")
         return value
 
     @field_validator("password")

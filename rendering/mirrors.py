@@ -37,6 +37,11 @@ def programs(mirror: Mirror, root: str) -> list[HostFile]:
     return [_of(mirror, render(f"{_HOME}/{_WORD}/etc/{name}", root=root)) for name in PROGRAMS]
 
 
+def authorities_file(mirror: Mirror, root: str) -> HostFile | None:
+    """The CA certificates of its own, in a directory that has nothing else: Go reads all that lies there."""
+    return HostFile(f"{home_of(mirror, root)}/etc/certs/ca.pem", mirror.server_ca) if mirror.server_ca else None
+
+
 def sockets_file(mirror: Mirror, sockets: str) -> HostFile:
     """What makes the directory of its socket at every boot."""
     path = f"/etc/tmpfiles.d/docker-registry-mirror-{_WORD}.conf"

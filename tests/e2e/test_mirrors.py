@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from config.secrets import Login
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.other_registries import OtherRegistry, other_registry
-from tests.e2e.support import Deployed, deploy, runs, wait_until_healthy
+from tests.e2e.support import HEALTHY_SECONDS, Deployed, deploy, runs, wait_until_healthy
 from tests.lab.clients import TEST_IMAGE, Client
+from tests.lab.clone import Clone
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 from tests.lab.stack import Secret
@@ -95,6 +97,12 @@ def _mirrors(host: LabHost) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in lines}
 
 
+def _await_mirrors(host: LabHost) -> None:
+    """Until each is healthy."""
+    listed = "docker ps --all --filter name=registry-mirror- --format '{{.Status}}'"
+    host.run(f"until ! {listed} | grep -qv '(healthy)'; do sleep 0.2; done", timeout=HEALTHY_SECONDS)
+
+
 def test_adding_them_restarts_nothing(world: World) -> None:
     """And the next `up` has nothing to do."""
     assert runs(world.deployed.host) == world.before
@@ -161,8 +169,7 @@ def test_while_the_other_registry_is_away(world: World) -> None:
                 world.pull(tool, name)
                 assert "does not answer" in world.refused(tool, cold)
             world.deployed.host.run(f"docker restart registry-mirror-{OPEN}")
-            status = f"docker inspect --format '{{{{.State.Health.Status}}}}' registry-mirror-{OPEN}"
-            world.deployed.host.run(f"until {status} | grep -qx healthy; do sleep 0.2; done")
+            _await_mirrors(world.deployed.host)
     finally:
         world.open.start()
     world.pull("docker", cold)
@@ -226,10 +233,20 @@ def test_the_status_knows_them(world: World) -> None:
     assert f"container registry-mirror-{OPEN}: ok" in said.stdout
 
 
+def test_what_they_have_is_no_drift(world: World, tmp_path: Path) -> None:
+    """It comes and goes; their files are as declared."""
+    clone = Clone(tmp_path / "clone")
+    clone.adopt(world.deployed.stack)
+    done = clone.make("drift", STACKS=world.deployed.stack.name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"{world.deployed.stack.name}: as declared"
+
+
 def test_after_a_reboot_they_are_back(world: World) -> None:
     """With what they have."""
     world.deployed.host.reboot()
     wait_until_healthy(world.deployed.host)
+    _await_mirrors(world.deployed.host)
     world.open.stop()
     try:
         world.pull("docker", f"{OPEN}/{IMAGE}")

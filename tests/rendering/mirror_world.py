@@ -11,7 +11,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from passlib.hash import bcrypt
 
 from config.mirrors import Mirror
 from config.secrets import Login
-from rendering.mirrors import configuration_file, credentials_file, programs
+from rendering.mirrors import authorities_file, configuration_file, credentials_file, programs
 from tests.storage_oracle.registries import executable
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -141,12 +141,17 @@ def mirroring(mirror: Mirror, run: Path, home: Path, login: Login | None = None)
         *programs(mirror, "/var/opt"),
     ]
     for file in files:
-        content = file.content.replace("127.0.0.1:5001", "127.0.0.1:0")
+        content = file.content.replace("127.0.0.1:5001", "127.0.0.1:0").replace("lifetime: 1m", "lifetime: 2s")
         for inside, outside in moved.items():
             content = content.replace(inside, outside)
         (here / Path(file.path).name).write_text(content)
         (here / Path(file.path).name).chmod(0o700)
-    process = serve(here / "mirror.yml", home / "log", socket=place / "socket")
+    trusted = {}
+    if authorities := authorities_file(mirror, "/var/opt"):
+        (here / "certs").mkdir(exist_ok=True)
+        (here / "certs/ca.pem").write_text(authorities.content)
+        trusted = {"SSL_CERT_DIR": f"{here}/certs"}
+    process = serve(here / "mirror.yml", home / "log", socket=place / "socket", trusted=trusted)
     try:
         await_true((place / "socket").exists)
         yield home / "log"
@@ -155,7 +160,9 @@ def mirroring(mirror: Mirror, run: Path, home: Path, login: Login | None = None)
         process.wait(20)
 
 
-def serve(config: Path, log: Path, *, socket: Path | None = None) -> subprocess.Popen[bytes]:
+def serve(
+    config: Path, log: Path, *, socket: Path | None = None, trusted: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """A registry with a configuration; one with a socket lets everybody use it, as its start script does."""
     if socket is not None:
         socket.unlink(missing_ok=True)
@@ -165,7 +172,7 @@ def serve(config: Path, log: Path, *, socket: Path | None = None) -> subprocess.
             stdout=said,
             stderr=said,
             umask=0 if socket else 0o022,
-            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
+            env={**os.environ, "OTEL_TRACES_EXPORTER": "none", **(trusted or {})},
         )
 
 

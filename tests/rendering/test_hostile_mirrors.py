@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.mirrors import Mirror
-from tests.rendering.real_proxy import Proxy, proxied
+from tests.rendering.real_proxy import GENERATION, Proxy, proxied
 from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e
@@ -89,6 +89,23 @@ def test_its_links_stay_within_it(proxy: Proxy) -> None:
     answer = proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/tags/tags/list")
     assert answer.headers["link"] == f'</v2/{PREFIX}/tags/tags/list?last=a>; rel="next"'
     assert answer.json == {"name": f"{PREFIX}/tags", "tags": ['"name":"tags"']}
+
+
+def test_a_link_in_the_place_of_its_socket_leads_to_nothing(proxy: Proxy) -> None:
+    """Neither to what the registry has nor to another mirror: each answers to its own name alone."""
+    tag = proxy.storage / "docker/registry/v2/repositories/team/secret/_manifests/tags/1/current"
+    tag.mkdir(parents=True)
+    (tag / "link").write_text(f"sha256:{'0' * 64}")
+    assert proxy.connection("alice").ask("GET", "/v2/team/secret/tags/list").status == 200
+    place = proxy.home / "run/mirrors" / PREFIX
+    (place / "socket").rename(place / "own")
+    try:
+        for other in ("../../reader.socket", f"../../writers/{GENERATION}/socket"):
+            (place / "socket").symlink_to(other)
+            assert proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/team/secret/tags/list").status == 404
+            (place / "socket").unlink()
+    finally:
+        (place / "own").rename(place / "socket")
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -264,12 +264,14 @@ def test_a_mirror_that_is_down_is_one_clear_error(world: World) -> None:
         place.with_name("gone").rename(place)
 
 
-def test_the_audit_log_has_whole_names(world: World) -> None:
-    """Of who pulled what."""
+def test_logs_have_whole_names(world: World) -> None:
+    """That of who pulled what, and that which metrics are made of."""
     pulled(world, "bob", f"{OPEN}/library/app", "1", LAYER)
     lines = (world.proxy.home / "logs/access.log").read_text().splitlines()
     found = {(line["user"], line["repository"], line["reference"]) for line in map(json.loads, lines)}
     assert ("bob", f"{OPEN}/library/app", "1") in found
+    time.sleep(1.5)
+    assert f"|{OPEN}/library/app\t" in (world.proxy.home / "logs/traffic").read_text()
 
 
 def test_the_rest_is_as_without_mirrors(world: World) -> None:

@@ -11,6 +11,7 @@ import yaml
 from config import Login
 from config.mirrors import Mirror
 from rendering.mirrors import credentials_file
+from tests.unit.config import pki
 from tests.unit.programs import MIRROR_PASSWORD, run_stack, stack_of, whole
 from tests.unit.recorder import Recorded, Recording, text_of
 
@@ -124,6 +125,17 @@ def test_a_mirror_more_touches_the_site_alone() -> None:
         assert {name for name in new if new[name][:2] != old[name][:2]} == {"nginx-files-configuration", "facts-host"}
     same = {found.name for found in one if found.name.startswith("mirror-docker.io")}
     assert all(dict(one[name].inputs) == dict(two[name].inputs) for name in same)
+
+
+def test_an_authority_of_its_own_is_trusted_besides() -> None:
+    """It is in the container's configuration, and in a directory that has nothing else."""
+    authority = pki.issue("ca.example.net", authority=True).pem
+    run = _with({**HUB, "serverCa": authority})
+    assert str(run.files[f"{HOME}/etc/certs/ca.pem"][1].content) == authority
+    container, other = run["mirror-docker.io-container"].inputs, _with(HUB)["mirror-docker.io-container"].inputs
+    assert "SSL_CERT_DIR=/etc/distribution/certs" in container["envs"]
+    assert not [one for one in other["envs"] if one.startswith("SSL_")]
+    assert container["labels"] != other["labels"]
 
 
 def test_without_mirrors_nothing_is_as_if_there_were_some() -> None:

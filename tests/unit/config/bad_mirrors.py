@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.unit.config import pki
 from tests.unit.config.bad_settings import Bad
 
 _PREFIX = "a registry's host name in lower case, with a dot and without a port, for example docker.io or ghcr.io"
@@ -43,6 +44,8 @@ BAD_MIRRORS = [
     _bad({"prefix": "a.b", "upstream": "https://a.b:1", "insecure": True}, "upstream", '"https://a.b:1"',
          "http://, because insecure is true"),
     _bad({"prefix": "a.b", "insecure": True}, "upstream", "nothing", "http://, because insecure is true"),
+    _bad({"prefix": "a.b", "upstream": "http://a.b", "insecure": True, "serverCa": pki.issue(authority=True).pem},
+         "serverCa", "CA certificates", "no value, because insecure is true: no certificate is looked at"),
     _bad({"prefix": "a.b", "username": "me"}, "password", "nothing", "username and password, both or neither"),
     _bad({"prefix": "a.b", "password": _PASSWORD}, "password", "[secret]", "username and password, both or neither"),
     _bad({"prefix": "a.b", "username": "me", "password": "two\nlines"}, "password", "[secret]", "a text in one line"),
@@ -53,7 +56,7 @@ BAD_MIRRORS = [
     _bad({"prefix": "a.b", "repositories": ["x/*", "x/*"]}, "repositories", '"x/*" twice', "each pattern once"),
     _bad({"prefix": "a.b", "tagSeconds": 86401}, "tagSeconds", "86401", "a whole number of seconds from 0 to 86400"),
     _bad({"prefix": "a.b", "ttl": 1}, "ttl", "an unknown setting",
-         "only prefix, insecure, upstream, username, password, repositories, tagSeconds"),
+         "only prefix, insecure, upstream, serverCa, username, password, repositories, tagSeconds"),
     Bad({"mirrors": [{"prefix": "a.b"}], "images": {"registry": "registry:2.8.3"}}, "docker-registry:mirrors", "a list",
         "none, because registry:2.8.3 can't; registry:3.1.2 and later can"),
     Bad({"mirrors": [{"prefix": "a.b"}], "access": {"immutable": {"tags": ["x:1", "a.b/x:1"]}}},
