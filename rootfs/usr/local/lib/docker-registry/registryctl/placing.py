@@ -212,11 +212,11 @@ def _is_taken(target: Path) -> bool:
 
 
 def _move(source: Path, target: Path) -> None:
-    """A directory that is there already keeps owner and mode."""
+    """A directory that is there already keeps owner and mode. What else is there stays: it may be newer by now."""
     if target.is_dir() and source.is_dir() and not source.is_symlink():
         for inner in sorted(source.iterdir()):
             _move(inner, target / inner.name)
-    elif not _rename(source, target):
+    elif not os.path.lexists(target) and not _rename(source, target):
         _copy(source, target)
 
 
