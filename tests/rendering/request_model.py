@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rendering.real_proxy import FQDN
+from tests.rendering.proxy_connection import FQDN
 from tests.rendering.rights_model import METRICS
 
 LONGEST_LINE = 8192

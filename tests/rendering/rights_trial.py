@@ -18,7 +18,8 @@ from registryctl import rights
 from tests.e2e.raw import RawConnection
 from tests.e2e.role_users import basic
 from tests.registryctl.running import Ran
-from tests.rendering.real_proxy import FQDN, PASSWORD, Connection, Proxy
+from tests.rendering.proxy_connection import FQDN, PASSWORD, Connection
+from tests.rendering.real_proxy import Proxy
 from tests.rendering.request_model import elsewhere, path_of
 from tests.rendering.rights_chance import TAGS, World, some_request
 from tests.rendering.rights_model import METRICS, Known, answer, fits, may

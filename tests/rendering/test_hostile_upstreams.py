@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from config.access import Access, Immutable
-from tests.rendering.real_proxy import GENERATION, Answer, Proxy, proxied
+from tests.rendering.proxy_connection import Answer
+from tests.rendering.real_proxy import GENERATION, Proxy, proxied
 from tests.rendering.sites import user
 from tests.rendering.test_immutable_tags import KEPT, image, prepare, put
 

@@ -20,7 +20,8 @@ import pytest
 
 from config.access import Access, Immutable
 from tests.lab.docker import docker
-from tests.rendering.real_proxy import Answer, Connection, Proxy, proxied
+from tests.rendering.proxy_connection import Answer, Connection
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,8 @@ import pytest
 from config.access import Access
 from config.metrics import Metrics
 from registryctl.metrics.publish import for_proxy
-from tests.rendering.real_proxy import Connection, Proxy, proxied
+from tests.rendering.proxy_connection import Connection
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e

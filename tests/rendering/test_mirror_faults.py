@@ -16,7 +16,8 @@ import pytest
 
 from config.mirrors import Mirror
 from tests.rendering.mirror_world import MANIFEST, digest_of, mirroring
-from tests.rendering.real_proxy import Answer, Proxy, proxied
+from tests.rendering.proxy_connection import Answer
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e

@@ -14,7 +14,8 @@ from config.access import Access
 from config.mirrors import Mirror
 from config.users import User
 from tests.rendering.mirror_world import LOGIN, MANIFEST, Upstream, digest_of, mirroring, upstream
-from tests.rendering.real_proxy import Answer, Proxy, proxied
+from tests.rendering.proxy_connection import Answer
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e

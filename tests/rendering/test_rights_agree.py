@@ -12,7 +12,7 @@ from registryctl import rights
 from registryctl.facts import FactsError
 from rendering.access import access_file, moment
 from tests.rendering.nginx_maps import Maps
-from tests.rendering.real_proxy import FQDN
+from tests.rendering.proxy_connection import FQDN
 from tests.rendering.request_model import elsewhere, path_of
 from tests.rendering.rights_chance import some_account, some_patterns, some_repository, some_request
 from tests.rendering.rights_model import NOW, answer, may, meaning, sees_all

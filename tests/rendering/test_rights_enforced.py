@@ -13,7 +13,8 @@ import pytest
 
 from config.access import Access
 from tests.lab.docker import docker
-from tests.rendering.real_proxy import Connection, Proxy, proxied
+from tests.rendering.proxy_connection import Connection
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.rights_trial import put_repositories, walk
 from tests.rendering.sites import user
 

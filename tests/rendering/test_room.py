@@ -14,7 +14,8 @@ import pytest
 
 from config.access import Access
 from tests.lab.docker import docker
-from tests.rendering.real_proxy import FQDN, PASSWORD, Proxy, proxied
+from tests.rendering.proxy_connection import FQDN, PASSWORD
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
 from tests.rendering.test_hostile_upstreams import page
 from tests.rendering.test_immutable_tags import KIND, digest_of, image, prepare, put

@@ -20,7 +20,8 @@ from registryctl.metrics.store import Named
 from registryctl.metrics.traffic import Sums
 from tests.lab.docker import docker
 from tests.registryctl.fake_machine import FakeMachine
-from tests.rendering.real_proxy import Connection, Proxy, proxied
+from tests.rendering.proxy_connection import Connection
+from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e

@@ -1,0 +1,75 @@
+"""Connections to the real proxy, each as one account."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+FQDN = "dr.example.net"
+PASSWORD = "of everybody"
+
+
+@dataclass
+class Answer:
+    """What the proxy says."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401
+        """The body as what it means."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Connection:
+    """A connection to the proxy, as one account; None is nobody."""
+
+    address: str
+    user: str | None
+    bearer: bool = False
+    _dialled: http.client.HTTPSConnection | None = field(default=None, repr=False)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """One request; words of a header's name are joined by `_`. A connection that ended is made anew.
+
+        nginx ends idle ones when it reloads, which may be just when something is sent.
+        """
+        try:
+            return self._ask(method, path, body, **headers)
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+            self._dialled = None
+            return self._ask(method, path, body, **headers)
+
+    def _ask(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
+        said = {**self._own, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if self._dialled is None:
+            trusting = ssl.create_default_context()
+            trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+            self._dialled = http.client.HTTPSConnection(self.address, context=trusting, timeout=30)
+        self._dialled.request(method, path, body, said)
+        answer = self._dialled.getresponse()
+        found = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        if answer.will_close:
+            self._dialled.close()
+            self._dialled = None
+        return found
+
+    @property
+    def _own(self) -> dict[str, str]:
+        if self.user is None:
+            return {"Host": FQDN}
+        words = base64.b64encode(f"{self.user}:{PASSWORD}".encode()).decode()
+        return {"Host": FQDN, "Authorization": f"{'Bearer' if self.bearer else 'Basic'} {words}"}
+
+    def send_and_leave(self, method: str, path: str, body: bytes, kind: str) -> None:
+        """A request whose answer is not waited for, on the connection that is open."""
+        if self._dialled is not None:
+            self._dialled.request(method, path, body, {**self._own, "Content-Type": kind})
+            self._dialled.close()
