@@ -27,6 +27,7 @@ LONGEST = (
     "tests/e2e/test_garbage_collection_hold.py",
     "tests/e2e/test_acme_trouble.py",
     "tests/e2e/test_certificate_modes.py",
+    "tests/e2e/test_mirrors.py",
     "tests/e2e/test_garbage_collection_broken.py",
     "tests/e2e/test_acme.py",
     "tests/e2e/test_doors.py",
