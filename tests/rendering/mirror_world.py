@@ -153,7 +153,7 @@ def mirroring(mirror: Mirror, run: Path, home: Path, login: Login | None = None)
         trusted = {"SSL_CERT_DIR": f"{here}/certs"}
     process = serve(here / "mirror.yml", home / "log", socket=place / "socket", trusted=trusted)
     try:
-        await_true((place / "socket").exists)
+        await_true(lambda: _takes_connections(place / "socket"))
         yield home / "log"
     finally:
         process.terminate()
@@ -174,6 +174,12 @@ def serve(
             umask=0 if socket else 0o022,
             env={**os.environ, "OTEL_TRACES_EXPORTER": "none", **(trusted or {})},
         )
+
+
+def _takes_connections(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as found:
+        found.connect(str(address))
+    return True
 
 
 def free_port() -> int:
