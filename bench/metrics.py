@@ -14,7 +14,7 @@ from bench.measure import Part, Ratio, Table
 from bench.promises import ratio
 from tests.lab.log import step
 
-ROUNDS = 7
+ROUNDS = 5
 SECONDS = 3
 CLIENTS = 4
 CONNECTIONS = 16
@@ -51,7 +51,7 @@ class _Side:
 
 def run() -> Part:
     """Measures both, some five minutes long, and removes what it made."""
-    with place(f"{lab_name()}-with", settings=SETTINGS) as first, place(f"{lab_name()}-without") as second:
+    with place(f"{lab_name()}-on", settings=SETTINGS) as first, place(f"{lab_name()}-off") as second:
         samples = _measured([_side(WITH, first), _side(WITHOUT, second)])
     columns = {
         "small": "small blobs, requests/s",

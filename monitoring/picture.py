@@ -32,7 +32,7 @@ _COLOURS = (
     "#777777",
 )
 _LEVELS = {"green": "#3f9e52", "orange": "#e0752d", "red": "#c4162a"}
-_MOST_NAMES = 8
+_MOST_NAMES, _LETTER = 8, 6
 _BINARY, _DECIMAL = ("B", "KiB", "MiB", "GiB", "TiB"), ("", "k", "M", "G", "T")
 
 
@@ -123,11 +123,14 @@ def _graph(lines: Sequence[_Line], shown: Mapping[str, Any], width: int, height:
 
 
 def _legend(names: Sequence[str], left: int, y: int, each: float) -> Iterator[str]:
+    fit = int((each - 16) / _LETTER) if len(names) > 1 else max(map(len, names))
     for place, name in enumerate(names[:_MOST_NAMES]):
+        # What differs stands last.
+        shown = name if len(name) <= fit else f"…{name[1 - fit :]}"
         x, line = left + place % 4 * each, y + place // 4 * 14
         colour = _COLOURS[place % len(_COLOURS)]
         yield f'<rect x="{x:.0f}" y="{line - 7}" width="10" height="3" fill="{colour}"/>'
-        yield f'<text x="{x + 14:.0f}" y="{line}">{escape(name[:24])}</text>'
+        yield f'<text x="{x + 14:.0f}" y="{line}">{escape(shown)}</text>'
 
 
 def said(value: float, unit: str) -> str:
