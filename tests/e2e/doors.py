@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.e2e.role_users import basic
+from tests.e2e.role_users import PASSWORD, basic
 from tests.e2e.support import Deployed
 from tests.lab.host import LabHost
+from tests.lab.stack import Secret
 
 ACCESS = "/var/opt/nginx/logs/access.log"
 ERROR = "/var/opt/nginx/logs/error.log"
+GUESSED, BESIDE = "guessed", "beside"
+"""Accounts of these tests alone."""
 
 
 def raw(registry: Deployed, request: bytes, seconds: float = 15) -> bytes:
@@ -71,6 +74,12 @@ def drip(connection: socket.socket, seconds: float, every: float = 1, piece: byt
             said += more
             time.sleep(every)
     return seconds, said
+
+
+def with_strangers(found: dict[str, Any]) -> dict[str, Any]:
+    """Settings with two accounts more, whose passwords no module before can have made the proxy remember."""
+    own = [{"name": name, "password": Secret(PASSWORD), "role": "pull"} for name in (GUESSED, BESIDE)]
+    return {**found, "users": [*found["users"], *own]}
 
 
 def guess(host: LabHost, registry: Deployed, user: str, count: int, a_second: int) -> Counter[str]:

@@ -13,7 +13,9 @@ import pytest
 
 from tests.e2e.doors import (
     ACCESS,
+    BESIDE,
     ERROR,
+    GUESSED,
     drip,
     guess,
     head,
@@ -23,6 +25,7 @@ from tests.e2e.doors import (
     raw,
     seconds_of,
     status_of,
+    with_strangers,
 )
 from tests.e2e.role_users import PASSWORD, Api, forget, restored, settings
 from tests.e2e.support import USER, Deployed
@@ -45,7 +48,7 @@ ENSURE = "/usr/local/lib/docker-registry/ensure-directories"
 def roles(deployed: Deployed) -> Iterator[Deployed]:
     """The shared registry with more accounts, one of them with a slow hash."""
     with restored(deployed):
-        deployed.stack.configure(settings(deployed, htpasswd={"bcryptCost": 10}))
+        deployed.stack.configure(with_strangers(settings(deployed, htpasswd={"bcryptCost": 10})))
         deployed.stack.up()
         yield deployed
     forget(deployed, "doors-a", "doors-b")
@@ -122,11 +125,11 @@ def test_another_site_logs_nobody_out(roles: Deployed) -> None:
 def test_wrong_passwords_lock_nobody_else_out(roles: Deployed, client: Client) -> None:
     """Behind one address another account gets in, though its password isn't remembered; the same one from elsewhere."""
     with ThreadPoolExecutor(1) as pool:
-        attack = pool.submit(guess, client.host, roles, "team", 400, 50)
+        attack = pool.submit(guess, client.host, roles, GUESSED, 400, 50)
         time.sleep(4)
-        own = login(client.host, roles, "team", PASSWORD)
-        other = login(client.host, roles, "lead", PASSWORD)
-        elsewhere = Api(roles, "team").ask("GET", "/v2/").status
+        own = login(client.host, roles, GUESSED, PASSWORD)
+        other = login(client.host, roles, BESIDE, PASSWORD)
+        elsewhere = Api(roles, GUESSED).ask("GET", "/v2/").status
         assert not attack.done()
         assert attack.result()["429"] > 200
     assert (own, other, elsewhere) == ("429", "200", 200)
