@@ -25,10 +25,10 @@ RATES = {"small": "small blobs", "tag": "manifests by tag", "digest": "manifests
 
 _NOTE = (
     "Two labs, each with a registry and a client of its own, on the same two cores; only one has a load at a time, and "
-    f"another begins in each of the {ROUNDS} rounds. Medians, and the spread in brackets. Large blobs and pushes by "
-    f"{CLIENTS} clients, small answers over {CONNECTIONS} connections. Logins are of an account whose password is "
-    "remembered, as of every client that comes again. CPU is that of the proxy and the registry together; less is "
-    "better, of all else more."
+    f"another begins in each of the {ROUNDS} rounds. Medians, and the spread in brackets. Pushes by {CLIENTS} clients, "
+    f"pulls over {CONNECTIONS} connections: of fewer, all may come to one of nginx's two workers. Logins are of an "
+    "account whose password is remembered, as of every client that comes again. CPU is that of the proxy and the "
+    "registry together; less is better, of all else more."
 )
 
 
@@ -73,7 +73,7 @@ def _measured(sides: Sequence[_Side]) -> Samples:
         turned = list(sides) if number % 2 else list(reversed(sides))
         with step(f"bench: pulls and logins, round {number + 1} of {ROUNDS}"):
             for side in turned:
-                samples.add("pull", side.name, "large", side.load.get(PROGRAM, "large", CLIENTS, SECONDS).megabytes)
+                samples.add("pull", side.name, "large", side.load.get(PROGRAM, "large", CONNECTIONS, SECONDS).megabytes)
             for paths in RATES:
                 for side in turned:
                     samples.add("pull", side.name, paths, side.load.get(PROGRAM, paths, CONNECTIONS, SECONDS).rate)

@@ -75,7 +75,7 @@ def test_nothing_large_is_written_to_disk_in_between() -> None:
 
 def test_uploads_go_on_in_large_pieces() -> None:
     """nginx's own are of 16 KB."""
-    assert "client_body_buffer_size 128k;" in REGISTRY
+    assert "client_body_buffer_size 256k;" in REGISTRY
 
 
 def test_uploads_may_come_in_chunks() -> None:
