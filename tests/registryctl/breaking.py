@@ -27,6 +27,14 @@ SAID = {
         "unable to create lock in backend: repository is already locked by PID 12 on other by root",
         "another run of restic holds the repository",
     ),
+    "cut at the lock": (
+        "Fatal: unable to create lock in backend: ssh command exited: exit status 255",
+        "the repository is not reached",
+    ),
+    "no room for the lock": (
+        "Fatal: unable to create lock in backend: write /srv/r/locks/ab: no space left on device",
+        "there is no room left",
+    ),
     "password": ("Fatal: wrong password or no key found", "the password does not open the repository"),
     "host key": ("Host key verification failed.\nFatal: unable to start the sftp session", "is not backup.hostKey"),
     "login": ("root@nas: Permission denied (publickey).\nFatal: unable to start", "does not let this host in"),

@@ -18,7 +18,7 @@ INCOMPLETE = 3
 """restic's exit code when a snapshot was written but something could not be read."""
 
 _MEANINGS = (
-    ("LOCKED", r"already locked|unable to create lock", "another run of restic holds the repository"),
+    ("LOCKED", r"already locked", "another run of restic holds the repository"),
     ("PASSWORD", r"wrong password or no key found", "the password does not open the repository"),
     ("HOST_KEY", r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|No .* host key is known",
      "the server's key is not backup.hostKey"),
