@@ -142,6 +142,7 @@ class NginxFiles(pulumi.ComponentResource):
             render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
             render("/var/opt/nginx/etc/conf.d/gate.js", root=root),
             render("/var/opt/nginx/etc/conf.d/catalogue.js", root=root),
+            render("/var/opt/nginx/etc/conf.d/rows.js", root=root),
             *([render("/var/opt/nginx/etc/conf.d/mirrors.js", root=root)] if settings.mirrors else []),
         ]
 

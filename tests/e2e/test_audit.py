@@ -46,6 +46,7 @@ f 0600 0:0   /var/opt/nginx/etc/conf.d/gate.js
 f 0600 0:0   /var/opt/nginx/etc/conf.d/immutable.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/log.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/registry.conf
+f 0600 0:0   /var/opt/nginx/etc/conf.d/rows.js
 d 0700 0:0   /var/opt/nginx/etc/start
 f 0600 0:0   /var/opt/nginx/etc/start/main.conf
 f 0700 0:0   /var/opt/nginx/etc/start/nginx-start

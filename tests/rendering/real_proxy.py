@@ -34,7 +34,7 @@ from tests.storage_oracle.registries import executable
 from tests.unit.config import pki
 
 GENERATION = "1-2"
-_BESIDE = ("log.conf", "gate.js", "catalogue.js", "mirrors.js")
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", "mirrors.js")
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import json
 import socket
 import ssl
 import time
@@ -28,6 +29,8 @@ PLENTY = 20
 """So many of the largest manifests are more than any of the file systems holds."""
 READERS = 200
 SMALL_BUFFER = 4096
+ROWS = 600
+"""So many refusals to an address have a row in a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,26 @@ def test_the_registry_writes_little_of_who_asks(proxy: Proxy, agent: str) -> Non
     before = log.stat().st_size
     assert proxy.connection(None).ask("GET", "/v2/public/app/tags/list", User_Agent=agent).status == 404
     assert 0 < log.stat().st_size - before < 2000
+
+
+def test_a_flood_of_refusals_fills_no_disk(proxy: Proxy) -> None:
+    """What accounts do has its rows all the same, and what the registry answers."""
+
+    def rows() -> list[str]:
+        return (proxy.home / "logs/access.log").read_text().splitlines()
+
+    put(proxy.connection("bob"), "team/app", "rows", image("rows"))
+    stranger, bob = proxy.connection(None), proxy.connection("bob")
+    before = len(rows())
+    for path, status in (("/v2/", 401), ("/v2/team/app/manifests/rows", 401), ("/nowhere", 404)):
+        assert {stranger.ask("GET", path).status for _ in range(2 * ROWS)} == {status}
+    assert bob.ask("GET", "/v2/team/app/manifests/rows", Accept=KIND).status == 200
+    assert bob.ask("GET", "/v2/team/app/manifests/nothing", Accept=KIND).status == 404
+    found = [json.loads(row) for row in rows()[before:]]
+    assert [row["status"] for row in found if row["user"] == "bob"] == [200, 404]
+    minutes = {row["time"][:16] for row in found}
+    assert 0 < sum(not row["user"] for row in found) <= ROWS * len(minutes)
+    assert "the rest gets no row" in proxy.errors()
 
 
 @pytest.mark.parametrize("name", [None, "bob"])

@@ -46,7 +46,7 @@ def test_the_configuration_is_tested_before_it_is_put_and_then_reloaded(preview:
         **dict.fromkeys(
             [f"conf.d/{name}.conf" for name in ("registry", "accounts", "access", "immutable", "log")], "0600"
         ),
-        **dict.fromkeys(["conf.d/gate.js", "conf.d/catalogue.js"], "0600"),
+        **dict.fromkeys(["conf.d/gate.js", "conf.d/catalogue.js", "conf.d/rows.js"], "0600"),
         "start/nginx-start": "0700",
         "start/passwords.conf": "0600",
         "start/main.conf": "0600",
@@ -58,7 +58,7 @@ def test_the_configuration_is_tested_before_it_is_put_and_then_reloaded(preview:
 def test_the_format_of_the_log_is_the_site_s(preview: bool) -> None:
     """In a file of its own."""
     run = _nginx(preview)
-    assert _site(run).count("access_log /var/log/nginx/access.log audit;") == 4
+    assert _site(run).count("access_log /var/log/nginx/access.log audit if=$row;") == 4
     assert "log_format audit escape=json" in str(run.files["/var/opt/nginx/etc/conf.d/log.conf"][1].content)
 
 
