@@ -34,6 +34,7 @@ PROMISES = {
     "login_vs_earlier": Promise("logins a second, to those of commit 27e0b9f", 0.95),
     "push_vs_earlier": Promise("MB/s of pushes, to those of commit 27e0b9f", 0.95),
     "push_cpu_vs_earlier": Promise("CPU for each GB pushed, to that of commit 27e0b9f", at_most=1),
+    "first_up_vs_earlier": Promise("the first `up`, to that of commit 27e0b9f", at_most=0.8),
     "small_blob_with_metrics": Promise("small layers a second with metrics, to those without", 0.97),
     "cpu_per_gb_with_metrics": Promise("CPU for each GB pulled with metrics, to that without", at_most=1.03),
     "up_vs_shell": Promise("the first `up`, to a shell script with the same commands", at_most=1.3),

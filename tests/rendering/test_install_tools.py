@@ -83,6 +83,15 @@ def test_a_script_without_its_last_line_changes_nothing(host: BlankHost) -> None
     assert host.files() == {}
 
 
+def test_a_full_disk_changes_nothing(host: BlankHost) -> None:
+    """Where not all that was said has been written."""
+    host.run(install_script(ME))
+    before = host.files()
+    done = host.run(install_script(ME).replace("print >file", 'if ($0 !~ "import") print >file'))
+    assert (done.returncode, done.stderr) == (1, "there was no room for all tools; nothing was changed\n")
+    assert host.files() == before
+
+
 @pytest.mark.parametrize("there", ["nothing", "one tool", "half a stage", "one tool and half a stage"])
 def test_what_a_killed_run_left_is_made_good(host: BlankHost, there: str) -> None:
     """And all of it is known for the program's: nothing is kept beside, and removal takes it all."""
