@@ -150,7 +150,7 @@ def test_an_account_ends_in_its_second(ended: dict[str, Future[None]], zone: str
 
 
 def _end(zone: str) -> None:
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=30)
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=40)
     users = [user("alice"), user("bob", repositories=("team/*",), expires=end), user("carol", expires=end)]
     with proxied(users, Access(anonymous_pull=("public/*",)), zone=zone) as proxy:
         moments = _asked(proxy, end.timestamp() - 18)
