@@ -11,13 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.clean_up import within
 from tests.e2e.doors import (
     ACCESS,
     BESIDE,
+    BODIES,
     ERROR,
     GUESSED,
-    drip,
+    REMEMBERED,
+    Drips,
+    after_guesses,
+    dripping,
     guess,
+    guess_at_once,
     head,
     heard,
     logged,
@@ -124,8 +130,8 @@ def test_wrong_passwords_lock_nobody_else_out(roles: Deployed, client: Client) -
     """Behind one address another account gets in, though its password isn't remembered; the same one from elsewhere."""
     with ThreadPoolExecutor(1) as pool:
         attack = pool.submit(guess, client.host, roles, GUESSED, 400, 50)
-        time.sleep(4)
-        own = login(client.host, roles, GUESSED, PASSWORD)
+        assert within(30, lambda: login(client.host, roles, GUESSED, f"wrong {time.time_ns()}") == "429")
+        own = after_guesses(client.host, roles, GUESSED, PASSWORD)
         other = login(client.host, roles, BESIDE, PASSWORD)
         elsewhere = Api(roles, GUESSED).ask("GET", "/v2/").status
         assert not attack.done()
@@ -153,8 +159,9 @@ def test_a_name_after_the_other_is_tried_within_bounds(roles: Deployed, client: 
 
 def test_a_right_password_is_remembered_while_it_is_used(roles: Deployed) -> None:
     """For longer than the ten minutes after which one that is not used is forgotten; by nginx's own record."""
-    assert Api(roles, "puller").ask("GET", "/v2/").status == 200
-    files = "find /var/cache/nginx/accounts -type f -newermt '-5 seconds'"
+    since = roles.host.run("date +%s.%N").stdout.strip()
+    assert Api(roles, REMEMBERED).ask("GET", "/v2/").status == 200
+    files = f"find /var/cache/nginx/accounts -type f -newermt @{since}"
     ask = f'docker exec --user nginx nginx sh -c "{files} | xargs -n 1 od -An -t d8 -j 8 -N 8"'
     records = roles.host.run(ask).stdout.split()
     assert max(int(record) for record in records) - time.time() > 20 * 3600
@@ -163,25 +170,29 @@ def test_a_right_password_is_remembered_while_it_is_used(roles: Deployed) -> Non
 def test_known_names_take_no_longer_than_unknown_ones(roles: Deployed) -> None:
     """A comparison with a hash of this kind takes some 60 ms. `-s` prints the shortest times, which no load makes.
 
+    On a busy machine they come late: then more are measured, as many as the bounds of attempts let.
     An unknown name is compared with any kind of hash that the accounts have, but always with the same.
     """
     strangers = (f"stranger-{number}" for number in range(40))
     slow = next((name for name in strangers if min(seconds_of(roles, name, 3)) > HASH / 2), None)
     assert slow, "no unknown name takes as long as a known one with a slow hash"
     times: dict[str, list[float]] = {SLOW: [], slow: []}
-    for _ in range(15):
-        for name, found in times.items():
-            found.extend(seconds_of(roles, name, 1))
-    known, unknown = map(min, times.values())
+    ratio = 0.0
+    while not 0.8 < ratio < 1.25 and len(times[SLOW]) < 45:
+        for _ in range(15):
+            for name, found in times.items():
+                found.extend(seconds_of(roles, name, 1))
+        known, unknown = map(min, times.values())
+        ratio = unknown / known
     print(f"\nknown, bcrypt of cost 10: {known * 1000:.1f} ms; unknown: {unknown * 1000:.1f} ms")
-    assert 0.8 < unknown / known < 1.25
+    assert 0.8 < ratio < 1.25
 
 
 def test_slow_hashes_hold_nobody_up(roles: Deployed, client: Client) -> None:
     """Requests of a client that is logged in go on while many passwords are compared. `-s` prints the times."""
     alice = Api(roles, USER)
     assert alice.ask("GET", "/v2/").status == 200
-    attack = threading.Thread(target=lambda: guess_at_once(roles, client))
+    attack = threading.Thread(target=lambda: guess_at_once(client.host, roles, SLOW))
     attack.start()
     times = []
     while attack.is_alive():
@@ -194,18 +205,6 @@ def test_slow_hashes_hold_nobody_up(roles: Deployed, client: Client) -> None:
     told = f"median {statistics.median(times) * 1000:.1f} ms, longest {max(times) * 1000:.1f} ms"
     print(f"\n{len(times)} requests in {sum(times):.1f} s: {told}; {late:.1%} held up by a hash")
     assert late < 0.1
-
-
-def guess_at_once(registry: Deployed, client: Client) -> None:
-    """Fifty wrong passwords for the slow account at the same time."""
-    run = time.time_ns()
-    lines = [
-        f'url = "https://{registry.fqdn}/v2/"\nuser = "{SLOW}:{run}-{number}"\noutput = /dev/null\n'
-        "cacert = /root/registry-ca.pem\nsilent"
-        for number in range(50)
-    ]
-    client.host.put_file("/root/at-once", "\nnext\n".join(lines) + "\n", mode=0o600)
-    client.host.run("curl --parallel --parallel-max 50 -K /root/at-once; rm /root/at-once")
 
 
 @pytest.mark.parametrize("length", [300, 1000, 4200, 5000, 6100])
@@ -279,22 +278,16 @@ def test_a_line_of_the_access_log_is_short(roles: Deployed) -> None:
 
 
 # --- requests without an account --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/ui/", "Content-Length: 1000"),
-        ("GET", "/ui/", "Content-Length: 1000"),
-        ("GET", "/ui/", "Transfer-Encoding: chunked"),
-        ("POST", "/ui/logout", "Content-Length: 1000"),
-        ("PUT", "/v2/doors-a/app/manifests/latest", "Content-Length: 1000"),
-        ("POST", "/nowhere", "Transfer-Encoding: chunked"),
-    ],
-)
-def test_a_body_that_drips_is_not_waited_for(roles: Deployed, method: str, path: str, body: str) -> None:
+@pytest.fixture(scope="module")
+def drips(roles: Deployed) -> Iterator[Drips]:
+    """All at once: each may take half a minute."""
+    with dripping(roles) as begun:
+        yield begun
+
+
+@pytest.mark.parametrize("asked", BODIES, ids="-".join)
+def test_a_body_that_drips_is_not_waited_for(drips: Drips, asked: tuple[str, str, str]) -> None:
     """Where no account is asked for, or none is given: the connection ends, however much still comes."""
-    piece = b"1\r\nx\r\n" if "chunked" in body else b"x"
-    with roles.connect("https").sock as connection:
-        connection.sendall(head(method, path, roles.fqdn, body))
-        seconds, said = drip(connection, 60, every=3, piece=piece)
+    seconds, said = drips[asked].result()
     assert said.startswith(b"HTTP/1.1 ")
     assert seconds < 45, seconds

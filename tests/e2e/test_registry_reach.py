@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 
@@ -20,6 +22,10 @@ SUBNET = "100.127.255.0/24"
 GUARD = "docker-registry-network"
 PORTS = (5000, 5001, 5002)
 """Where the registry listened once, and where its processes tell of themselves."""
+NOTHING = (True, "")
+
+Asked = TypeVar("Asked")
+Said = TypeVar("Said")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,18 @@ def _ask(host: LabHost, *where: str, user: str = "root") -> str:
     return asked.stdout
 
 
+def _failed(host: LabHost, command: str | list[str]) -> tuple[bool, str]:
+    """Whether somebody's question failed, and what was answered."""
+    asked = host.run(command, check=False)
+    return asked.returncode != 0, asked.stdout
+
+
+def _at_once(ask: Callable[[Asked], Said], asked: Sequence[Asked]) -> dict[Asked, Said]:
+    """What came of each question: where nobody answers, each takes some seconds."""
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return dict(zip(asked, pool.map(ask, asked), strict=True))
+
+
 def _wget(url: str) -> list[str]:
     return ["wget", "-q", "-T", "3", "-O", "-", url]
 
@@ -116,8 +134,9 @@ def test_no_other_container_has_the_sockets(host: LabHost) -> None:
 def test_a_user_of_the_host_gets_nothing(host: LabHost, guard: str, user: str) -> None:
     """Nor one who has the number of the proxy's workers: by no port, and by no socket."""
     del guard
-    for port in PORTS:
-        assert _ask(host, _address(host, "registry"), str(port), user=user) == ""
+    address = _address(host, "registry")
+    asked = _at_once(lambda port: _ask(host, address, str(port), user=user), PORTS)
+    assert asked == dict.fromkeys(PORTS, "")
     become = f"setpriv --reuid={user} --clear-groups"
     for socket in ("reader.socket", "writers", "writers/current"):
         assert host.run(f"{become} test -e {SOCKETS}/{socket}", check=False).returncode == 1
@@ -161,22 +180,25 @@ def test_root_reaches_the_sockets(host: LabHost) -> None:
 def test_a_container_gets_nothing(host: LabHost, guard: str, network: str) -> None:
     """In the host's own network, on another bridge, or let into the registry's own."""
     del guard
-    address = _address(host, "registry")
-    for where in (address, *(["registry"] if network == "registry" else [])):
-        for port in PORTS:
-            run = ["docker", "run", "--rm", "--network", network, TEST_IMAGE, *_wget(f"http://{where}:{port}/v2/")]
-            asked = host.run(run, check=False)
-            assert (asked.returncode != 0, asked.stdout) == (True, ""), (where, port)
+    names = (_address(host, "registry"), *(["registry"] if network == "registry" else []))
+
+    def ask(url: str) -> tuple[bool, str]:
+        return _failed(host, ["docker", "run", "--rm", "--network", network, TEST_IMAGE, *_wget(url)])
+
+    urls = [f"http://{where}:{port}/v2/" for where in names for port in PORTS]
+    assert _at_once(ask, urls) == dict.fromkeys(urls, NOTHING)
 
 
 def test_the_page_s_container_gets_nothing(host: LabHost, guard: str) -> None:
     """Whoever has taken it over: by the registry's name, by its address, and by no file."""
     del guard
-    for where in ("registry", _address(host, "registry")):
-        for port in PORTS:
-            command = f"curl -sS -m 3 http://{where}:{port}/v2/_catalog || wget -q -T 3 -O - http://{where}:{port}/v2/"
-            asked = host.run(["docker", "exec", "registry-ui", "sh", "-c", command], check=False)
-            assert (asked.returncode != 0, asked.stdout) == (True, ""), (where, port)
+
+    def ask(url: str) -> tuple[bool, str]:
+        command = f"curl -sS -m 3 {url}_catalog || wget -q -T 3 -O - {url}"
+        return _failed(host, ["docker", "exec", "registry-ui", "sh", "-c", command])
+
+    urls = [f"http://{where}:{port}/v2/" for where in ("registry", _address(host, "registry")) for port in PORTS]
+    assert _at_once(ask, urls) == dict.fromkeys(urls, NOTHING)
     assert host.run("docker exec registry-ui ls /run/registry", check=False).returncode != 0
 
 
@@ -189,12 +211,10 @@ def test_a_neighbour_gets_nothing(host: LabHost, client_host: LabHost, guard: st
     if spoofed:
         client_host.run(["ip", "addr", "add", f"{source}/32", "dev", "lo"])
     try:
-        for port in PORTS:
-            bind = f"--interface {source}" if spoofed else ""
-            asked = client_host.run(f"curl -sS -m 3 {bind} http://{address}:{port}/v2/", check=False)
-            assert (asked.returncode != 0, asked.stdout) == (True, "")
-            asked = client_host.run(f"curl -sS -m 3 {bind} http://{host.address}:{port}/v2/", check=False)
-            assert (asked.returncode != 0, asked.stdout) == (True, "")
+        bind = f"--interface {source}" if spoofed else ""
+        urls = [f"http://{where}:{port}/v2/" for where in (address, host.address) for port in PORTS]
+        asked = _at_once(lambda url: _failed(client_host, f"curl -sS -m 3 {bind} {url}"), urls)
+        assert asked == dict.fromkeys(urls, NOTHING)
     finally:
         client_host.run(["ip", "route", "del", SUBNET])
         if spoofed:

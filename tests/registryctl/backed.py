@@ -26,6 +26,7 @@ from registryctl.undo import Undone, bring_back
 from tests.lab.machine import ensure_commands
 from tests.lab.run import LabError
 from tests.registryctl.fake_restic import FakeRestic
+from tests.registryctl.quick_key import make_quick
 from tests.registryctl.world import World
 
 NOW = 1_800_000_000
@@ -107,7 +108,10 @@ class Backed:
         """A backup, a day after the one before."""
         self.now += 86400
         known = (self.folder / "repository").exists()
-        return Taking(restic or self.restic, self.root, self.barrier, known, lambda: self.now, before).go()
+        taken = Taking(restic or self.restic, self.root, self.barrier, known, lambda: self.now, before).go()
+        if self._program == "restic" and not known:
+            make_quick(self.folder / "repository", PASSWORD)
+        return taken
 
     def backups(self) -> list[Backup]:
         """Those that there are."""

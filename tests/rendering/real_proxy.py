@@ -31,6 +31,7 @@ from tests.lab.images import source_image
 from tests.rendering.proxy_connection import FQDN, PASSWORD, Connection
 from tests.rendering.sites import CHAIN, CURRENT, KEY
 from tests.storage_oracle.registries import executable
+from tests.storage_oracle.size import memory
 from tests.unit.config import pki
 
 GENERATION = "1-2"
@@ -162,7 +163,7 @@ def proxied(
 ) -> Iterator[Proxy]:
     """A proxy with some accounts, all of which have the same password, before an empty registry of some version."""
     with ExitStack() as held:
-        home = Path(held.enter_context(tempfile.TemporaryDirectory(dir="/tmp", prefix="rp")))
+        home = Path(held.enter_context(tempfile.TemporaryDirectory(dir=memory() or "/tmp", prefix="rp")))  # noqa: S108
         proxy = Proxy(home, f"registry-proxy-{os.getpid()}-{home.name}")
         for part in ("etc/conf.d", "etc/auth", "etc/start", "tls/files/current", "logs", "data/docker", "run/writers"):
             (home / part).mkdir(parents=True)

@@ -95,7 +95,8 @@ class _LargePage(http.server.BaseHTTPRequestHandler):
 
 def test_who_reads_the_page_slowly_fills_nothing(proxy: Proxy) -> None:
     """Nobody needs an account for it."""
-    with ExitStack() as held, page(proxy, _LargePage):
+    # The readers go before the page, which waits for those that it serves.
+    with page(proxy, _LargePage), ExitStack() as held:
         for _ in range(READERS):
             held.enter_context(dialled(proxy)).sendall(head("GET /ui/script.js", None))
         time.sleep(1)

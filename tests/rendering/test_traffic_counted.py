@@ -26,7 +26,7 @@ from tests.rendering.sites import user
 
 pytestmark = pytest.mark.e2e
 
-CLIENTS, EACH = 4, 1250
+CLIENTS, EACH = 4, 750
 """Requests of each client in a phase; there are two phases with a restart in between."""
 
 BLOBS = [bytes([number]) * (10 ** (1 + number % 5)) for number in range(10)]
