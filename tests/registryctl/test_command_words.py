@@ -123,6 +123,14 @@ def test_half_is_not_more_than_half() -> None:
     assert str(error.value) == "0.0 MB of 0.0 MB would go, more than gc.maxShare (50 %); do this"
 
 
+def test_one_is_one(world: World) -> None:
+    """Of whatever goes."""
+    world.blob(b"x")
+    assert Call(world, Options(max_share=100, dry=True)).said[-1] == (
+        "would go: 1 blob with 0.0 MB, 0 empty repositories"
+    )
+
+
 def test_a_storage_that_fails_ends_the_run(world: World) -> None:
     """The next one goes on from there."""
     world.image("a", "", b"x")

@@ -130,6 +130,16 @@ def test_what_goes_is_made_durable(storage: FileStorage, memory: Path, monkeypat
     assert synced == [f"{memory}/a", f"{memory}/a/e"]
 
 
+def test_a_directory_that_went_is_nothing_to_flush(storage: FileStorage) -> None:
+    """Whatever lies in its place by then."""
+    storage.write("a/b/c/d", b"")
+    storage.remove("a/b/c/d")
+    storage.prune("a/b/c", "a")
+    storage.write("a/b", b"x")
+    storage.settle()
+    assert storage.read("a/b", 1) == b"x"
+
+
 def test_a_write_is_durable_before_it_is_seen(
     storage: FileStorage, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

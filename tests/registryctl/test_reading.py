@@ -132,6 +132,22 @@ def test_directories_that_nobody_knows(world: World) -> None:
     assert (found.faults, found.tags) == ([], {"v1": ONE})
 
 
+def test_of_directories_that_nobody_knows_one_cannot_be_listed(world: World) -> None:
+    """The others hold what is in them all the same."""
+    for number, digest in enumerate((ONE, TWO)):
+        world.link(f"a/_manifests/other/{number}", digest)
+    found = read_repository(FaultyStorage(world.storage, 3, Unreadable("no")), "a")
+    assert found.held in ({ONE}, {TWO})
+
+
+def test_a_signature_whose_link_cannot_be_read(world: World) -> None:
+    """It holds what it is called; its manifest is read."""
+    world.link(f"a/_manifests/revisions/{directory(ONE)}", ONE)
+    world.file(f"repositories/a/_manifests/revisions/{directory(ONE)}/signatures/{directory(TWO)}/link", b"x")
+    found = read_repository(world.storage, "a")
+    assert (found.revisions, found.signatures, found.held) == ({ONE: ONE}, {}, {TWO})
+
+
 def test_a_directory_that_cannot_be_listed(world: World) -> None:
     """Is a fault, and holds everything."""
     world.link(f"a/_layers/{directory(ONE)}", ONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,14 @@ def test_names_of_new_records(memory: Path) -> None:
 def test_when_a_record_was_made(name: str, seconds: int) -> None:
     """Its name says it, also where no calendar has that."""
     assert trash.made(name) == seconds
+
+
+@pytest.mark.parametrize(("seconds", "old"), [(-1, True), (0, True), (1, False)])
+def test_a_record_is_old_to_the_second(storage: FileStorage, memory: Path, seconds: int, old: bool) -> None:
+    """By its file; by its name it is exactly as old as it has to be."""
+    now, days = trash.made(RUN) + 100, 100
+    os.utime(memory / f"trash/{RUN}.json", (now - days + seconds,) * 2)
+    assert trash.is_old(storage, RUN, now, days) is old
 
 
 def test_a_record_goes_durably(storage: FileStorage, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registryctl.model import Repository
+from registryctl.model import Contents, Repository, UnknownError
 from registryctl.plan import Fresh, Wish
 from registryctl.reading import read_repository
 from registryctl.removal import AFTER, BEFORE, Removal
@@ -102,6 +102,19 @@ def test_a_plan_names_what_goes_and_what_that_needs(world: World) -> None:
     assert its.subjects == {index: [note]}
     assert its.entries == {"both": [index], "again": [index]}
     assert not its.empty
+
+
+def test_a_manifest_under_two_names_has_to_be_what_both_say(world: World) -> None:
+    """Then it is followed; content in another's place is not."""
+    image = world.image("a", "", b"layer")
+    content = world.blob_file(image).read_bytes()
+    long = digest_of(content, "sha512")
+    found = Contents(world.storage, {long: image}, {}).of(long)
+    assert found == Contents(world.storage, {}, {}).of(image)
+    world.blob_file(ONE).parent.mkdir(parents=True)
+    world.blob_file(ONE).write_bytes(content)
+    with pytest.raises(UnknownError, match=r"^its content is not what its digest says$"):
+        Contents(world.storage, {long: ONE}, {}).of(long)
 
 
 def test_what_was_pushed_lately_stays(world: World) -> None:

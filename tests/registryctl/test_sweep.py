@@ -107,6 +107,15 @@ def test_what_is_no_blob_is_named(world: World) -> None:
     )
 
 
+def test_all_blobs_may_lie_on_another_disk(world: World) -> None:
+    """Put there by a link."""
+    digest = world.blob(b"x")
+    (world.v2 / "blobs/sha256").rename(world.root.parent / "elsewhere")
+    (world.v2 / "blobs/sha256").symlink_to(world.root.parent / "elsewhere")
+    faults: list[str] = []
+    assert (list(blobs(world.storage, faults)), faults) == ([(digest, 1)], [])
+
+
 def test_blobs_that_cannot_be_asked_for(world: World) -> None:
     """Are named, or gone; the others are found all the same."""
     one, two = sorted((world.blob(b"one"), world.blob(b"three")))

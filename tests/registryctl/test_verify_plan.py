@@ -117,6 +117,15 @@ def test_a_broken_link_keeps_what_was_written(world: World, digest: str) -> None
     assert (plan.repositories, plan.blobs, plan.aside, verification.changed) == ({}, left, left, ["a"])
 
 
+def test_a_broken_link_where_nothing_was_to_go(world: World) -> None:
+    """Keeps its blob too, and changes nothing else."""
+    link(world, "_layers", ONE, "x")
+    plan = Plan({"b": RepositoryPlan("b")}, blobs={ONE: 1, TWO: 2})
+    verification = Verification(world.storage, plan)
+    verification.written({"a": Touched(digests={ONE})})
+    assert (list(plan.repositories), plan.blobs, verification.changed) == (["b"], {TWO: 2}, [])
+
+
 @pytest.mark.parametrize(("seen", "stays"), [(ONE, False), (TWO, True), ("", True)])
 def test_a_tag_whose_push_was_under_way_counts_once_it_is_another(world: World, seen: str, stays: bool) -> None:
     """Than it was at the look; so it is with one that came, and one that went is as none."""
