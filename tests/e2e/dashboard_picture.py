@@ -14,7 +14,7 @@ from monitoring import dashboard, picture
 from monitoring.picture import Point
 from tests.docs.blocks import ROOT
 from tests.e2e.conftest import NewHost, NewStack
-from tests.e2e.load import Client, Counted, pushed
+from tests.e2e.load import Answers, Client, pushed
 from tests.e2e.prometheus import prometheus
 from tests.e2e.support import USER, Deployed, deploy
 from tests.lab.lab import Lab
@@ -59,7 +59,7 @@ def test_draw_it(lab: Lab, new_host: NewHost, new_stack: NewStack) -> None:
 def _work(registry: Deployed, number: int, name: str, end: float) -> None:
     """More and less of it, as people work."""
     chance = random.Random(number)  # noqa: S311
-    client = Client(registry, (name, PASSWORD), Counted())
+    client = Client(registry, (name, PASSWORD), Answers())
     while time.monotonic() < end:
         image = pushed(registry, f"team-{number}/app-{chance.randrange(4)}")
         for _ in range(chance.randrange(1, 20)):

@@ -14,12 +14,37 @@ PASSWORD = "of everybody"
 
 
 @dataclass
+class Sent:
+    """Bytes of a request, as they go into TLS."""
+
+    heads: int = 0
+    bodies: int = 0
+    """With what is around pieces of them."""
+
+
+class Counting(http.client.HTTPSConnection):
+    """A connection that counts what it sends; whoever asks puts a new `Sent` there before."""
+
+    sent = Sent()
+
+    def send(self, data: Any) -> None:  # noqa: ANN401
+        """The head goes out at once, and then the body."""
+        if self.sent.heads:
+            self.sent.bodies += len(data)
+        else:
+            self.sent.heads = len(data)
+        super().send(data)
+
+
+@dataclass
 class Answer:
     """What the proxy says."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    sent: Sent = field(default_factory=Sent)
+    """What it was asked with."""
 
     @property
     def json(self) -> Any:  # noqa: ANN401
@@ -34,7 +59,7 @@ class Connection:
     address: str
     user: str | None
     bearer: bool = False
-    _dialled: http.client.HTTPSConnection | None = field(default=None, repr=False)
+    _dialled: Counting | None = field(default=None, repr=False)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """One request; words of a header's name are joined by `_`. A connection that ended is made anew.
@@ -52,10 +77,11 @@ class Connection:
         if self._dialled is None:
             trusting = ssl.create_default_context()
             trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-            self._dialled = http.client.HTTPSConnection(self.address, context=trusting, timeout=30)
+            self._dialled = Counting(self.address, context=trusting, timeout=30)
+        sent = self._dialled.sent = Sent()
         self._dialled.request(method, path, body, said)
         answer = self._dialled.getresponse()
-        found = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        found = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read(), sent)
         if answer.will_close:
             self._dialled.close()
             self._dialled = None

@@ -37,17 +37,17 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Load:
-    """Clients, and what they count: (kind, status) → requests and bytes of bodies."""
+    """Clients, and what they count: (kind, status) → requests; bytes of answers without heads, and of requests with."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
         self.requests: Counter[tuple[str, str]] = Counter()
-        self.bytes = 0
+        self.bytes = self.received = 0
         self.pulls: Counter[tuple[str, str]] = Counter()
         self.last: dict[tuple[str, str], float] = {}
         """When who pulled last was answered."""
-        self.accounts: dict[str, list[int]] = {"": [0, 0], "alice": [0, 0], ODD: [0, 0]}
-        """Of whom: requests and bytes."""
+        self.accounts: dict[str, list[int]] = {"": [0] * 3, "alice": [0] * 3, ODD: [0] * 3}
+        """Of whom: requests, bytes of answers and of requests."""
         self._lock = threading.Lock()
 
     def ask(self, connection: Connection, kind: str, method: str, path: str, body: bytes | None = None) -> str:
@@ -56,7 +56,10 @@ class Load:
         with self._lock:
             self.requests[kind, str(found.status)] += 1
             self.bytes += len(found.body)
-            for place, number in enumerate((1, len(found.body))):
+            # A body that is refused is not read.
+            received = found.sent.heads + (found.sent.bodies if found.status < 400 else 0)
+            self.received += received
+            for place, number in enumerate((1, len(found.body), received)):
                 self.accounts[(connection.user or "") if found.status != 401 else ""][place] += number
             if kind == "manifest" and method != "PUT" and found.status == 200:
                 repository, _, reference = path.removeprefix("/v2/").partition("/manifests/")
@@ -77,6 +80,7 @@ class Load:
         content = json.dumps(manifest).encode()
         self.ask(alice, "manifest", "PUT", f"/v2/{repository}/manifests/v1", content)
         self.manifest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self.ask(self.proxy.connection(None), "manifest", "PUT", f"/v2/{repository}/manifests/v1", content)
         return digests
 
     def client(self, number: int, digests: list[str]) -> None:
@@ -150,7 +154,7 @@ def test_sums_agree(proxy: Proxy, tmp_path: Path) -> None:
     first = meter.read()
     before = {key: list(numbers) for key, numbers in first.requests.items()}
     # Those of the questions whether it answers.
-    load.accounts[""] = list(first.accounts.get("", [0, 0]))[:2]
+    load.accounts[""] = list(first.accounts.get("", [0] * 3))
     digests = load.push("team/app")
     for restarts in (True, False):
         with meter, ThreadPoolExecutor(CLIENTS) as pool:
@@ -168,26 +172,30 @@ def test_sums_agree(proxy: Proxy, tmp_path: Path) -> None:
     time.sleep(1.5)
     sums = meter.read()
     counted: Counter[tuple[str, str]] = Counter()
-    sent, groups, caches = 0, set(), Counter[tuple[str, str]]()
-    for (kind, group, status, cache), (requests, its, _) in sums.requests.items():
+    sent, received, groups, caches = 0, 0, set(), Counter[tuple[str, str]]()
+    for (kind, group, status, cache), (requests, its, asked) in sums.requests.items():
         earlier = before.get((kind, group, status, cache), [0, 0, 0])
         counted[kind, status] += requests - earlier[0]
         sent += its - earlier[1]
+        received += asked - earlier[2]
         groups.add(group)
         caches[kind, cache] += requests
-    print(f"\n{dict(load.requests)}\n{dict(caches)}\n{load.bytes} bytes, {before_restart} before the restart")
+    print(f"\n{dict(load.requests)}, {before_restart} of them before the restart\n{dict(caches)}")
+    print(f"{load.received} and {load.bytes} bytes")
     # The question whether it answers again.
     extra = counted - load.requests
     assert extra.keys() <= {("other", "401")}
     assert extra.total() == 1
     assert load.requests - counted == Counter()
-    assert sent - load.bytes == extra.total() * _size_of_a_refusal(proxy)
+    refusal = proxy.connection(None).ask("GET", "/v2/")
+    assert sent - load.bytes == extra.total() * len(refusal.body)
+    assert received - load.received == extra.total() * refusal.sent.heads
     assert groups == {"", "team", "other"}
     assert sums.malformed == 0
     # That one question was nobody's.
-    load.accounts[""][0] += extra.total()
-    load.accounts[""][1] += extra.total() * _size_of_a_refusal(proxy)
-    assert {name: its[:2] for name, its in sums.accounts.items()} == load.accounts
+    for place, number in enumerate((1, len(refusal.body), refusal.sent.heads)):
+        load.accounts[""][place] += extra.total() * number
+    assert sums.accounts == load.accounts
     with store.opened(meter.machine.path(store.of_host())) as kept:
         pulls = kept.known("team/app").pulls
     assert load.pulls.total() == 2 * 2 * CLIENTS * EACH // 10
@@ -195,7 +203,3 @@ def test_sums_agree(proxy: Proxy, tmp_path: Path) -> None:
     assert all(abs(its.last - load.last["team/app", reference]) < 2 for reference, its in pulls.items())
     assert sums.logins["password"] == sum(n for key, n in load.requests.items() if key == ("other", "401"))
     assert caches["blob", "hit"] == (load.requests["blob", "200"] if proxy.fast else 0)
-
-
-def _size_of_a_refusal(proxy: Proxy) -> int:
-    return len(proxy.connection(None).ask("GET", "/v2/").body)
