@@ -215,6 +215,33 @@ CAUSES: dict[str, Callable[[World], AbstractContextManager[Phases]]] = {
 }
 """Alert → what makes it fire and end."""
 
+GROUPS: tuple[tuple[str, ...], ...] = (
+    (
+        "DockerRegistryContainerBroken",
+        "DockerRegistryNetworkUnguarded",
+        "DockerRegistryCertificateEnds",
+        "DockerRegistryTimerLate",
+        "DockerRegistryCleanUpSkips",
+        "DockerRegistryBackupOverdue",
+        "DockerRegistryDiskFills",
+    ),
+    (
+        "DockerRegistryAccountEnds",
+        "DockerRegistryRenewalFails",
+        "DockerRegistryTimerFailed",
+        "DockerRegistryBackupDamaged",
+        "DockerRegistryServerErrors",
+    ),
+    ("DockerRegistryDiskFull",),
+    ("DockerRegistryWritesHeldOff",),
+    ("DockerRegistryMetricsStale",),
+    ("DockerRegistryDown",),
+)
+"""Alerts whose causes are there together, and end in the opposite order: each wait is for all of them.
+
+What is about the same thing, as an overdue backup and a damaged one, is in different groups.
+"""
+
 
 def guess(world: World, times: int = 70) -> float:
     """A burst of wrong passwords; when it was."""

@@ -15,6 +15,7 @@ from tests.lab.host import LabHost
 SOCKETS = "/run/docker-registry/sockets"
 WRITERS = f"{SOCKETS}/writers"
 PACKAGE = f"{TOOLS}/registryctl"
+_PROGRAM = "/var/tmp/closer.py"  # noqa: S108 - on a host of the lab
 STEPS = ("turn", "announced", "drained", "closed")
 SECONDS = 60
 
@@ -137,11 +138,12 @@ def close(
     if host.run(["test", "-e", f"{PACKAGE}/barrier.py"], check=False).returncode:
         for file in (TREE / PACKAGE.lstrip("/")).glob("*.py"):
             host.put_file(f"{PACKAGE}/{file.name}", file.read_text())
-    host.put_file("/root/closer.py", _SCRIPT)
+    # Where no test compares what is on the host.
+    host.put_file(_PROGRAM, _SCRIPT)
     closer = Closer(host, name)
     host.run(f"systemctl reset-failed {name}; rm -f /run/{name}.said", check=False)
     words = [f"/run/{name}.said", stay, str(drain), str(patience), f"a test called {name}"]
-    host.run(["systemd-run", "--quiet", "--collect", f"--unit={name}", "python3", "-IB", "/root/closer.py", *words])
+    host.run(["systemd-run", "--quiet", "--collect", f"--unit={name}", "python3", "-IB", _PROGRAM, *words])
     return closer
 
 

@@ -47,6 +47,8 @@ WRITES_SECONDS = 90
 @pytest.fixture(scope="module")
 def kept(deployed: Deployed) -> Iterator[Kept]:
     """Images that must survive all of this module."""
+    # What other tests left may be the larger part, and `gc.maxShare` would hold.
+    assert clean_up(deployed.host, "--force").code == 0
     yield Kept.push(deployed, "broken/kept", size=5_000_000)
     forget(deployed, "broken/kept/inner", "broken/kept")
     assert clean_up(deployed.host, "--force").code == 0

@@ -3,6 +3,7 @@
 import base64
 import secrets
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,15 +49,13 @@ class World:
     def pull(self, tool: str, name: str) -> None:
         """Without a copy on the client."""
         self.client.forget(name)
-        done = self.client.host.run(PULLS[tool].format(name=f"{FQDN}/{name}"), check=False)
-        assert done.returncode == 0, f"{tool}: {done.stdout}{done.stderr}"
+        let, said = self.asked(tool, name)
+        assert let, f"{tool}: {said}"
 
-    def refused(self, tool: str, name: str) -> str:
-        """What a client says that can't pull."""
-        self.client.forget(name)
+    def asked(self, tool: str, name: str) -> tuple[bool, str]:
+        """Whether a client could pull, and what it said."""
         done = self.client.host.run(PULLS[tool].format(name=f"{FQDN}/{name}"), check=False)
-        assert done.returncode != 0
-        return done.stdout + done.stderr
+        return done.returncode == 0, done.stdout + done.stderr
 
 
 def _mirror(prefix: str, registry: OtherRegistry) -> dict[str, Any]:
@@ -165,9 +164,13 @@ def test_while_the_other_registry_is_away(world: World) -> None:
     world.open.stop()
     try:
         for _ in range(2):
-            for tool in PULLS:
-                world.pull(tool, name)
-                assert "does not answer" in world.refused(tool, cold)
+            world.client.forget(name)
+            # All tools at once: each waits until the mirror has given up.
+            with ThreadPoolExecutor() as pool:
+                warm = dict(zip(PULLS, pool.map(lambda tool: world.asked(tool, name), PULLS), strict=True))
+                refused = dict(zip(PULLS, pool.map(lambda tool: world.asked(tool, cold), PULLS), strict=True))
+            assert all(let for let, _ in warm.values()), warm
+            assert all(not let and "does not answer" in said for let, said in refused.values()), refused
             world.deployed.host.run(f"docker restart registry-mirror-{OPEN}")
             _await_mirrors(world.deployed.host)
     finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,23 @@ def test_they_are_tested_together_before_the_first_is_put(host: FakeHost) -> Non
     assert _put(host, _bundle(host, one="better\n", two="bad\n"), *words).code != 0
     assert _there(host) == {"one": "good\n", "two": "good\n"}
     assert (host.root / "after").read_text() == "ran\nran\n"
+
+
+def test_no_reload_finds_half_of_them(host: FakeHost) -> None:
+    """One that another file has asked for goes on: the first is put once it is over, and then they have their own."""
+    reload = host.root / "nginx-reload"
+    reload.write_text(f"#!/bin/sh\nls {host.root}/etc >{host.root}/seen\n")
+    reload.chmod(0o755)
+    locks = host.path("/run/docker-registry-locks")
+    locks.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(1) as pool:
+        with (locks / "reload").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            putting = pool.submit(_put, host, _bundle(host, one="1\n", two="2\n"), "--then", str(reload))
+            time.sleep(1)
+            assert (_there(host), putting.done()) == ({}, False)
+        assert putting.result().code == 0
+    assert (host.root / "seen").read_text() == "one\ntwo\n"
 
 
 def test_what_belongs_to_them_no_more_is_removed(host: FakeHost) -> None:

@@ -45,7 +45,7 @@ def put(words: list[str], name: str) -> int:
 def put_one(name: str, path: str, content: bytes, options: dict[str, str]) -> int:
     """Puts one file in place, with the options `for`, `mode`, `owner`, and `verify`, whose exit code it returns."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    lock = _lock(name, path)
+    held = lock(name, path)
     directory, base = os.path.split(path)
     new = f"{directory}/.{base}.new~"
     try:
@@ -55,7 +55,7 @@ def put_one(name: str, path: str, content: bytes, options: dict[str, str]) -> in
         _place(new, path, options["for"])
     finally:
         _remove(new)
-        os.close(lock)
+        os.close(held)
     return 0
 
 
@@ -100,7 +100,8 @@ def options_of(words: list[str], known: set[str]) -> tuple[dict[str, str], str]:
     return options, path
 
 
-def _lock(name: str, path: str) -> int:
+def lock(name: str, path: str) -> int:
+    """Nobody else has what is called so, until what is returned is closed."""
     os.makedirs(_LOCKS, mode=0o700, exist_ok=True)
     descriptor = os.open(f"{_LOCKS}/{ledger.entry_name(path)}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + _SECONDS

@@ -14,6 +14,9 @@ from registryctl.endings import ToolError
 STAGE = "/run/docker-registry-new"
 """Where new files lie while they are tested; the rest of the name is the process that does so."""
 
+RELOAD = "reload"
+"""What nginx-reload holds while it is at work."""
+
 
 @dataclass
 class Bundle:
@@ -43,13 +46,23 @@ def put(words: list[str], name: str) -> int:
     _forget_stages()
     if "verify" in options and (code := _verify(bundle, options["verify"].split())):
         return code
-    directories.make(bundle.directories)
-    for path, (mode, owner, content) in bundle.files.items():
-        putting.put_one(name, path, content, {"for": options["for"], "mode": mode, "owner": owner})
-    for path in ledger.paths_of(options["for"]):
-        if path not in bundle.files:
-            putting.remove_one(path, options["for"])
+    # A reload that another file asks for meanwhile would find some of them new and some old.
+    held = putting.lock(name, RELOAD) if options.get("then", "").endswith("/nginx-reload") else None
+    try:
+        _place(bundle, name, options["for"])
+    finally:
+        if held is not None:
+            os.close(held)
     return putting.run(options["then"].split()) if "then" in options else 0
+
+
+def _place(bundle: Bundle, name: str, owner: str) -> None:
+    directories.make(bundle.directories)
+    for path, (mode, user, content) in bundle.files.items():
+        putting.put_one(name, path, content, {"for": owner, "mode": mode, "owner": user})
+    for path in ledger.paths_of(owner):
+        if path not in bundle.files:
+            putting.remove_one(path, owner)
 
 
 def read(text: bytes) -> Bundle | None:
