@@ -11,7 +11,6 @@ from typing import Protocol
 from registryctl.files import FileStorage, answers
 from registryctl.storage import Storage
 
-
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
