@@ -3,7 +3,6 @@
 import base64
 import secrets
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -241,39 +240,6 @@ def test_what_they_have_is_no_drift(world: World, tmp_path: Path) -> None:
     done = clone.make("drift", STACKS=world.deployed.stack.name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"{world.deployed.stack.name}: as declared"
-
-
-def test_one_is_kept_small_while_clients_pull(world: World) -> None:
-    """No pull fails, and in the end nothing is left that is too much; nothing restarts for it."""
-    deployed = world.deployed
-    host, name = deployed.host, f"{OPEN}/{IMAGE}"
-    data = f"/var/opt/docker-registry-mirrors/{OPEN}/data"
-    world.pull("skopeo", name)
-    before, mirrors = runs(host), _mirrors(host)
-    first, *others = deployed.settings["mirrors"]
-    deployed.stack.configure({**deployed.settings, "mirrors": [{**first, "maxSize": "1k"}, *others]})
-    deployed.stack.up()
-    try:
-        said = host.run("systemctl start docker-registry-mirrors && registry-status timers mirrors", check=False)
-        assert "timer docker-registry-mirrors: ok" in said.stdout
-        assert f"mirror {OPEN}: too-large" in said.stdout
-        host.run(f"find {data} -type f -exec touch -d '1 day ago' {{}} +")
-        trim = "registryctl mirrors trim --grace 1"
-        assert f"gone: {name} (longest unused)" in host.run(trim).stdout
-        with ThreadPoolExecutor(1) as pool:
-            pulls = pool.submit(lambda: [world.pull("skopeo", name) for _ in range(4)])
-            while not pulls.done():
-                host.run(trim)
-            pulls.result()
-        blobs = f"find {data} -path '*/blobs/*' -name data"
-        host.run(f'until [ -z "$({blobs})" ]; do {trim} >/dev/null; done', timeout=120)
-        assert host.run("registry-status mirrors").stdout.startswith(f"mirror {OPEN}: ok; 0 MB")
-        world.pull("skopeo", name)
-        assert (runs(host), _mirrors(host)) == (before, mirrors)
-    finally:
-        deployed.stack.configure(deployed.settings)
-        deployed.stack.up()
-    assert host.run("systemctl cat docker-registry-mirrors.timer", check=False).returncode != 0
 
 
 def test_after_a_reboot_they_are_back(world: World) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registryctl.mirrors.choice import GRACE
-from registryctl.storage import StorageError
+from registryctl.storage import NoRoom, StorageError
 from tests.registryctl.faults import KilledError
 from tests.registryctl.mirror_faults import FaultyMirror
 from tests.registryctl.mirrored import DAY, QUARTER, Mirrored
@@ -181,6 +181,22 @@ def test_a_blob_that_gets_a_link_meanwhile_is_put_back(mirror: Mirrored) -> None
     assert mirror.trim(most=10_000, pause=links).freed == 0
     assert mirror.has(lone)
     assert mirror.aside() == []
+
+
+def test_on_a_full_disk_one_blob_makes_room(mirror: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the directory in which the others are put aside."""
+    mirror.aged([mirror.blob_file(mirror.blob(content)) for content in (b"one", b"two")], 2)
+    mirror.an_image("a", "1", days=0)
+    move = mirror.files.move
+
+    def full(path: str, to: str) -> None:
+        if len(mirror.blobs()) == 4:
+            raise NoRoom(path)
+        move(path, to)
+
+    monkeypatch.setattr(mirror.files, "move", full)
+    assert mirror.trim(days=30).freed == 6
+    assert mirror.pull("a", "1") == mirror.blobs()
 
 
 def test_a_leap_of_the_clock_is_no_age(mirror: Mirrored) -> None:

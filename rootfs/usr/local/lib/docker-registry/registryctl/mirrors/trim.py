@@ -20,7 +20,7 @@ from registryctl.mirrors.files import MirrorStorage
 from registryctl.mirrors.images import NANO, Image, Look, Pulled, looked, targets
 from registryctl.plan import Plan, RepositoryPlan
 from registryctl.reading import LONGEST_LINK, read_catalogue, read_repository
-from registryctl.storage import Kind, NotThere, StorageError
+from registryctl.storage import Kind, NoRoom, NotThere, StorageError
 from registryctl.take import Taker
 
 ASIDE = "going"
@@ -67,7 +67,7 @@ class Run:
 
     def go(self) -> Trimmed:
         """Does it. StorageError: a part went, and the next run goes on from there."""
-        freed = self._finish()
+        before = self._finish()
         seen = self._look()
         choice = choose(self.storage, seen, self.bounds, self.now)
         result = _result(seen, choice)
@@ -76,19 +76,30 @@ class Run:
         taker = Taker(self.storage, Plan(repositories=choice.repositories))
         taker.links()
         taker.directories()
-        for digest in choice.blobs:
-            try:
-                self.storage.move(blob_path(digest), f"{ASIDE}/{digest}")
-            except NotThere:
-                continue
+        freed = 0
+        for digest, size in choice.blobs.items():
+            freed += self._put_aside(digest, size)
         if choice.blobs:
             self.storage.settle()
             self.pause(MOMENT)
-        result.freed = freed + self._finish()
+        freed += self._finish()
+        result.freed = before + freed
         self.storage.settle()
         result.faults += taker.failed
-        result.stored = sum(seen.sizes.values()) - (result.freed - freed)
+        result.stored = sum(seen.sizes.values()) - freed
         return result
+
+    def _put_aside(self, digest: str, size: int) -> int:
+        """How many bytes are free by that: on a full disk there is no room for the directory before one has gone."""
+        path = blob_path(digest)
+        try:
+            self.storage.move(path, f"{ASIDE}/{digest}")
+        except NotThere:
+            return 0
+        except NoRoom:
+            self.storage.remove(path)
+            return size
+        return 0
 
     def _look(self) -> Look:
         return looked(self.storage, self.pulled, self.now, TOLERATED)
