@@ -68,8 +68,8 @@ def _username(value: str) -> str:
 
 
 class Mirror(Concern):
-    """A mirror of another registry, a container of its own. What was pulled through it once stays on the host, unless it has
-    a bound: `unpulledDays`, `maxSize`.
+    """A mirror of another registry, a container of its own. What was pulled through it once stays on the host, unless
+    it has a bound: `unpulledDays`, `maxSize`.
 
     Adding, changing and removing one restarts no other container, and removes no image: docs/mirrors.md.
     """
