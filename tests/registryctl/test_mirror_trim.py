@@ -110,6 +110,17 @@ def test_an_index_goes_before_its_platforms(mirror: Mirrored) -> None:
     assert mirror.pull("a", arm)
 
 
+def test_a_platform_with_a_tag_goes_after_its_index(mirror: Mirrored) -> None:
+    """Who has begun with the index goes on."""
+    amd = mirror.an_image("a", "amd", b"amd", days=40)
+    mirror.fetched(lambda: mirror.index("a", "all", amd), 40)
+    assert sorted(mirror.trim(days=30).why) == ["a:all", "a:amd"]
+    assert mirror.tags("a") == {}
+    assert mirror.pull("a", amd)
+    mirror.trim_wholly(days=30)
+    assert mirror.blobs() == set()
+
+
 def test_a_pull_under_way_finds_its_layers(mirror: Mirrored) -> None:
     """For an hour after the image has gone; then links go, and blobs in the next run."""
     mirror.an_image("a", "1", BIG, days=40)

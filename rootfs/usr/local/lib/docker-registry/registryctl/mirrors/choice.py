@@ -100,9 +100,11 @@ def _images(seen: Look, bounds: Bounds, now: float, choice: Choice) -> list[Imag
 def _plan(its: Repository, gone: list[Image], needed: set[str]) -> RepositoryPlan:
     """The links of tags and manifests."""
     plan = RepositoryPlan(its.name)
+    wanted = Counter(name for image in gone for name in image.names)
     for image in gone:
         plan.tags.update(dict.fromkeys(image.tags, image.digest))
-        if image.digest in its.revisions and image.digest not in needed:
+        # Who has just got an index that goes too will ask for its platforms.
+        if image.digest in its.revisions and image.digest not in needed and wanted[image.digest] == 1:
             plan.revisions[image.digest] = its.revisions[image.digest]
     plan.signatures = {digest: its.signatures[digest] for digest in plan.revisions if digest in its.signatures}
     for tag, digests in its.entries.items():
