@@ -89,7 +89,7 @@ def _trim(found: Facts, chosen: Sequence[Bounded], grace: int, how: tuple[bool, 
             _tell(mirror, result, dry=dry)
     if as_json:
         print(json.dumps(results, indent=2))
-    if not dry:
+    if results and not dry:
         _leave(results)
     return code
 
