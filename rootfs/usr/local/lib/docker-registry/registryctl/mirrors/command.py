@@ -144,6 +144,11 @@ def _tell(mirror: Bounded, result: Trimmed, *, dry: bool) -> None:
     )
 
 
+def _short(result: dict[str, object]) -> dict[str, object]:
+    """Numbers in place of names: the journal has those."""
+    return {key: len(its) if isinstance(its, (list, dict)) else its for key, its in result.items()}
+
+
 def _leave(results: dict[str, dict[str, object]]) -> None:
     """For registry-status. Those of other runs stay as they were."""
     try:
@@ -151,9 +156,7 @@ def _leave(results: dict[str, dict[str, object]]) -> None:
     except (OSError, ValueError):
         before = {}
     kept = before if isinstance(before, dict) else {}
-    short = {
-        prefix: {**{key: its[key] for key in its if key != "why"}, "time": now()} for prefix, its in results.items()
-    }
+    short = {prefix: {**_short(its), "time": now()} for prefix, its in results.items()}
     try:
         leave_result(NAME, json.dumps({**kept, **short}))
     except OSError as error:
