@@ -56,12 +56,16 @@ class Choice:
 def choose(storage: Storage, seen: Look, bounds: Bounds, now: float) -> Choice:
     """What goes of what was seen. Nothing is done yet."""
     choice = Choice(touched=list(seen.future))
-    stays = _images(seen, bounds, now, choice)
+    gone: dict[str, list[Image]] = {}
+    needed = {name: set(names) for name, names in seen.stays.items()}
+    for image in _images(seen, bounds, now, choice):
+        needed[image.repository] |= image.names
+    for image in choice.images:
+        gone.setdefault(image.repository, []).append(image)
     for name, its in seen.repositories.items():
-        mine = [image for image in choice.images if image.repository == name]
-        needed = {*seen.stays[name], *(one for image in stays if image.repository == name for one in image.names)}
-        plan = _plan(its, mine, needed)
-        _layers(storage, its, plan, (mine, needed), choice, (now, bounds.grace))
+        mine = gone.get(name, [])
+        plan = _plan(its, mine, needed[name])
+        _layers(storage, its, plan, (mine, needed[name]), choice, (now, bounds.grace))
         if plan:
             choice.repositories[name] = plan
     _blobs(storage, seen, choice, (now, bounds.grace))
