@@ -20,6 +20,7 @@ from components.registry_ui import RegistryUi, RegistryUiArgs
 from components.renewal import Renewal
 from components.retention import Retention
 from components.status import warn_of_problems
+from components.trimming import Trimming
 from components.volumes import Volumes
 from config import load
 
@@ -99,6 +100,7 @@ logs = Logs("logs", settings.logs, host)
 renewal = Renewal("renewal", settings.certificate.renewal, host, facts)
 retention = Retention("retention", settings.retention, host, facts)
 garbage_collection = GarbageCollection("gc", settings.gc, host, facts, [registry.service, nginx.service])
+trimming = [Trimming("trimming", host, facts)] if any(mirror.is_bounded for mirror in settings.mirrors) else []
 backup = Backup("backup", BackupArgs(settings.backup, secrets.backup), host, facts)
 
 services = [registry.service, registry_ui.service, nginx.service]
@@ -107,6 +109,7 @@ notify = Notify("notify", NotifyArgs(settings.status.notify, secrets.notify), ho
 timers = [
     renewal.timer,
     *(one for its in (garbage_collection, retention, backup, metrics, notify) for one in its.timers),
+    *(one for its in trimming for one in its.timers),
 ]
 warn_of_problems(
     host, facts, after=[*(service.ready for service in [*services, *(mirror.service for mirror in mirrors)]), *timers]

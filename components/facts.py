@@ -6,6 +6,7 @@ from components.certificate import Certificate
 from components.connection import Command
 from components.host import FileArgs, Host
 from config import Settings
+from rendering.mirrors import bounds
 from rendering.rootfs import render
 
 
@@ -41,6 +42,7 @@ class Facts(pulumi.ComponentResource):
             certificate=settings.certificate,
             served=certificate.on_host,
             mirrors=settings.mirrors,
+            bounds=bounds(settings.mirrors, host.root),
         )
         # Earlier versions had host.conf by the name that ends in "file": it goes.
         self.ready = host.file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -93,6 +94,12 @@ class Whole:
             of = f" of {self.unit}" if self.unit else ""
             raise refused(f"a whole number{of} from {self.low} to {self.high}")
         return value
+
+
+def bytes_of(size: str) -> int:
+    """How many bytes a size with its unit is, as logrotate counts; 0: it is none."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([kMG])", size)
+    return int(found[1]) << {"k": 10, "M": 20, "G": 30}[found[2]] if found else 0
 
 
 Port = Annotated[int, Whole(1, 65535)]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from config.base import Concern, Whole, refused
-
-_SIZE = re.compile(r"[1-9][0-9]{0,5}[kMG]")
+from config.base import Concern, Whole, bytes_of, refused
 
 
 def _size(value: str) -> str:
-    if not _SIZE.fullmatch(value):
+    if not bytes_of(value):
         raise refused("a whole number with its unit (k, M or G), for example 30M")
     return value
 

@@ -11,10 +11,11 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from config.access import Access, Pattern, each_once
 from config.backup import SuppliedText
-from config.base import Concern, Whole, as_text, is_printable, refused
+from config.base import Concern, Whole, as_text, bytes_of, is_printable, refused
 from config.errors import Fault, shown
 from config.faults import key_of
 from config.images import Images
+from config.metrics import Metrics
 from config.pem import parse_authorities
 from config.retention import Retention
 from config.site import Site
@@ -54,6 +55,12 @@ def _upstream(value: object) -> str:
     return text
 
 
+def _size(value: str) -> str:
+    if not bytes_of(value):
+        raise refused("a whole number with its unit (k, M or G), for example 50G")
+    return value
+
+
 def _username(value: str) -> str:
     if not value or ":" in value or not is_printable(value) or len(value) > _LONGEST_NAME:
         raise refused("a name in one line, without a colon")
@@ -61,7 +68,8 @@ def _username(value: str) -> str:
 
 
 class Mirror(Concern):
-    """A mirror of another registry, a container of its own. What was pulled through it once stays on the host.
+    """A mirror of another registry, a container of its own. What was pulled through it once stays on the host, unless
+    it has a bound: `unpulledDays`, `maxSize`.
 
     Adding, changing and removing one restarts no other container, and removes no image: docs/mirrors.md.
     """
@@ -98,6 +106,24 @@ class Mirror(Concern):
     tag_seconds: Annotated[int, Whole(0, 86400, "seconds")] = Field(default=0, examples=[60])
     """Seconds for which a tag is trusted without asking the other registry; one that moves there moves here so much
     later. 0: it is asked at each pull by tag."""
+
+    unpulled_days: Annotated[int, Whole(1, 1000, "days")] | None = Field(default=None, examples=[90])
+    """Days for which an image is kept after it was fetched, or pulled, last. Absent: for ever. Only with
+    `metrics.enabled`, by which pulls are counted: until then everything counts as pulled."""
+
+    max_size: Annotated[str, AfterValidator(_size)] | None = Field(default=None, examples=["50G"])
+    """How much the images of this mirror may have together, in kilobytes (k), megabytes (M) or gigabytes (G); those
+    that were not used for the longest go first. It may have more for some hours. Absent: no bound."""
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The same in bytes."""
+        return bytes_of(self.max_size) if self.max_size else None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether something goes by itself."""
+        return self.unpulled_days is not None or self.max_size is not None
 
     @property
     def url(self) -> str:
@@ -167,6 +193,14 @@ def mirrors_run(images: Images, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
     version = images.registry.version
     if mirrors and version is not None and version < _MIRRORS_SINCE[: len(version)]:
         yield Fault(key_of("mirrors"), "a list", f"none, because {images.registry} can't; registry:3.1.2 and later can")
+
+
+def mirrors_count(metrics: Metrics, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
+    """Otherwise what is pulled by digest, or while the other registry is away, would go."""
+    for index, mirror in enumerate(mirrors):
+        if mirror.unpulled_days is not None and not metrics.enabled:
+            expected = "no value, because metrics.enabled is false: nobody counts pulls"
+            yield Fault(key_of("mirrors", (index, "unpulledDays")), shown(mirror.unpulled_days), expected)
 
 
 def mirrors_are_followed(access: Access, retention: Retention, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:

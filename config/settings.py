@@ -22,7 +22,14 @@ from config.images import Images
 from config.limits import Limits
 from config.logs import Logs
 from config.metrics import Metrics
-from config.mirrors import Mirror, mirrors_are_followed, mirrors_elsewhere, mirrors_once, mirrors_run
+from config.mirrors import (
+    Mirror,
+    mirrors_are_followed,
+    mirrors_count,
+    mirrors_elsewhere,
+    mirrors_once,
+    mirrors_run,
+)
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
@@ -98,6 +105,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         mirrors_elsewhere,
         mirrors_run,
         mirrors_are_followed,
+        mirrors_count,
     ):
         # A check's parameters have the names of the concerns that it compares.
         compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}

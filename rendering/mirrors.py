@@ -26,6 +26,20 @@ def data_of(mirror: Mirror, root: str) -> str:
     return f"{home_of(mirror, root)}/data/{mirror.place}"
 
 
+def bounds(mirrors: Sequence[Mirror], root: str) -> list[dict[str, object]]:
+    """Those that may not have all they once fetched, as the host's tools are told."""
+    return [
+        {
+            "prefix": one.prefix,
+            "data": data_of(one, root),
+            "unpulledDays": one.unpulled_days,
+            "maxBytes": one.max_bytes,
+        }
+        for one in mirrors
+        if one.is_bounded
+    ]
+
+
 def configuration_file(mirror: Mirror, *, log_level: str, stack: str, root: str) -> HostFile:
     """What its Distribution reads at its start."""
     context = {"mirror": mirror, "log_level": log_level, "stack": stack}

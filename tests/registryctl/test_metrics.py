@@ -17,6 +17,7 @@ from tests.registryctl.running import Ran, run
 from tests.registryctl.status_host import StatusHost
 from tests.rendering.sites import user
 
+BOUND = {"prefix": "docker.io", "data": "/m", "unpulledDays": None, "maxBytes": 10**9}
 TEXT = {
     *("name", "state", "detail", "mode", "image", "subnet", "mount", "reason", "run", "version"),
     # A time left is the end without the clock; accounts that end have a metric each.
@@ -73,6 +74,7 @@ def _published(here: StatusHost) -> Path:
 
 def test_of_a_host_that_is_well(here: StatusHost) -> None:
     """Every concern, with numbers in base units."""
+    here.facts["mirrorBounds"] = [BOUND]
     found = _say(here)
     concerns = {name.split('"')[1] for name in found if name.startswith("docker_registry_status{")}
     assert concerns == set(CONCERNS)
@@ -87,12 +89,14 @@ def test_of_a_host_that_is_well(here: StatusHost) -> None:
     life = found["docker_registry_certificate_expiry_timestamp_seconds"]
     assert round(life - found["docker_registry_certificate_begin_timestamp_seconds"]) == 61 * 86400
     assert found["docker_registry_accounts"] == 1
+    assert found['docker_registry_mirror_max_bytes{mirror="docker.io"}'] == 1e9
     assert found["docker_registry_writes_held_off"] == 0
     assert found["docker_registry_backup_enabled"] == 0
 
 
 def test_what_the_status_knows_is_not_forgotten(here: StatusHost) -> None:
     """A new fact of a concern needs a line in FIGURES, or is a text."""
+    here.facts["mirrorBounds"] = [BOUND]
     _, status = here.all()
     for concern in CONCERNS:
         items = status[concern] if isinstance(status[concern], list) else [status[concern]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_all_is_well(host: StatusHost) -> None:
     code, found = host.all()
     assert code == 0
     concerns = ["program", "certificate", "containers", "network", "disk", "timers", "writes", "removals"]
-    concerns += ["accounts", "backup", "notify"]
+    concerns += ["mirrors", "accounts", "backup", "notify"]
     assert list(found) == ["status", "problems", *concerns]
     things = [thing for key in concerns for thing in (found[key] if isinstance(found[key], list) else [found[key]])]
     assert [thing["state"] for thing in things] == [*["ok"] * 14, "off", "off"]
@@ -75,6 +76,31 @@ def test_mirrors(host: StatusHost) -> None:
     }
     assert code == 2
     assert [one["name"] for one in found["disk"]] == ["data", "logs", "mirrors"]
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "level", "detail"),
+    [
+        (None, "ok", 0, "nobody has looked yet"),
+        ({"stored": 5 * MEGABYTE, "over": False, "faults": 0}, "ok", 0, "5 MB of 9 MB"),
+        ({"stored": 12 * MEGABYTE, "over": True, "faults": 0}, "too-large", 1, "12 MB of 9 MB; all else was used"),
+        ({"stored": 5 * MEGABYTE, "over": True, "faults": 1}, "skipping", 1, "not all could go"),
+        ({"failed": "no"}, "failing", 1, "not all could go"),
+        ("?", "ok", 0, "nobody has looked yet"),
+    ],
+)
+def test_bounds_of_mirrors(result: object, state: str, level: int, detail: str, host: StatusHost) -> None:
+    """As the last run left it; of those that have none nothing is said."""
+    if result is not None:
+        host.machine.file("/var/lib/docker-registry/mirrors", json.dumps({"docker.io": result}))
+    assert host.all("mirrors") == (0, {"status": 0, "problems": [], "mirrors": []})
+    bound = {"prefix": "docker.io", "data": "/m", "unpulledDays": None, "maxBytes": 9 * MEGABYTE}
+    host.facts["mirrorBounds"] = [bound]
+    code, found = host.all("mirrors")
+    assert (code, found["mirrors"][0]["state"]) == (level, state)
+    assert detail in found["mirrors"][0]["detail"]
+    host.machine.file("/var/lib/docker-registry/mirrors", "[")
+    assert host.all("mirrors")[0] == 0
 
 
 def test_single_concerns(host: StatusHost) -> None:

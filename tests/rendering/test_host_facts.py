@@ -18,6 +18,7 @@ from config.retention import Policy, Retention
 from config.site import Site
 from config.storage import Storage
 from registryctl import facts
+from rendering.mirrors import bounds
 from rendering.rootfs import render
 
 STACK = "o/docker-registry/prod"
@@ -36,6 +37,7 @@ def _rendered(root: str = "/srv/data", stack: str = STACK, **concerns: object) -
         "certificate": Certificate(mode="acme"),
         "served": SERVED,
         "mirrors": (),
+        "bounds": (),
     }
     return render("/etc/docker-registry/host.json", root=root, stack=stack, **{**defaults, **concerns}).content
 
@@ -51,6 +53,21 @@ def test_mirrors_arrive(tmp_path: Path) -> None:
     text = _rendered(mirrors=[Mirror(prefix="docker.io"), Mirror(prefix="ghcr.io")])
     assert _loaded(tmp_path, text).mirrors == ("docker.io", "ghcr.io")
     assert "mirror" not in _rendered()
+
+
+def test_bounds_of_mirrors_arrive(tmp_path: Path) -> None:
+    """Of those that have some; with the storage as it is on the host, in bytes."""
+    mirrors = [
+        Mirror(prefix="docker.io", max_size="50G"),
+        Mirror(prefix="ghcr.io"),
+        Mirror(prefix="quay.io", upstream="https://quay.example:5000", unpulled_days=90),
+    ]
+    found = _loaded(tmp_path, _rendered(mirrors=mirrors, bounds=bounds(mirrors, "/srv/data"))).bounded
+    top = Path("/srv/data/docker-registry-mirrors")
+    assert found == (
+        facts.Bounded("docker.io", top / "docker.io/data/registry-1.docker.io", None, 50 << 30),
+        facts.Bounded("quay.io", top / "quay.io/data/quay.example_5000", 90, None),
+    )
 
 
 def test_the_defaults_arrive(tmp_path: Path) -> None:

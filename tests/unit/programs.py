@@ -137,10 +137,16 @@ VARIANTS: dict[str, Stack] = {
         },
         "metrics": {"enabled": True},
     },
-    # Mirrors: one with an account of the other registry, one in the same network.
+    # Mirrors: one with an account of the other registry and a bound, one in the same network.
     "mirrors": {
         "mirrors": [
-            {"prefix": "docker.io", "username": "acme", "password": MIRROR_PASSWORD, "repositories": ["library/*"]},
+            {
+                "prefix": "docker.io",
+                "username": "acme",
+                "password": MIRROR_PASSWORD,
+                "repositories": ["library/*"],
+                "maxSize": "50G",
+            },
             {"prefix": "hub.lan", "upstream": "http://hub.lan:5000", "insecure": True},
         ]
     },

@@ -44,14 +44,20 @@ TIMERS = {
         "/run/docker-registry/sockets/metrics/host.prom /run/docker-registry/sockets/metrics/registry.prom",
     ),
     "notify-enable": ("docker-registry-notify", "notify /run/docker-registry/notify"),
+    "trimming-enable": ("docker-registry-mirrors", "mirrors"),
 }
 """Each timer's unit, and the file in which it remembers its last run, or those."""
 
 
 def components_of(variant: str) -> dict[str, str]:
-    """Those of every stack, and a mirror for each prefix."""
+    """Those of every stack, a mirror for each prefix, and what keeps mirrors within their bounds."""
     mirrors = stack_of(variant).get("mirrors", [])
-    return {**COMPONENTS, **{f"mirror-{mirror['prefix']}": "registry:mirror:Mirror" for mirror in mirrors}}
+    trimming = {"trimming": "registry:trimming:Trimming"} if any("maxSize" in mirror for mirror in mirrors) else {}
+    return {
+        **COMPONENTS,
+        **{f"mirror-{mirror['prefix']}": "registry:mirror:Mirror" for mirror in mirrors},
+        **trimming,
+    }
 
 
 def docker_objects(run: Recording) -> list[Recorded]:

@@ -56,7 +56,15 @@ BAD_MIRRORS = [
     _bad({"prefix": "a.b", "repositories": ["x/*", "x/*"]}, "repositories", '"x/*" twice', "each pattern once"),
     _bad({"prefix": "a.b", "tagSeconds": 86401}, "tagSeconds", "86401", "a whole number of seconds from 0 to 86400"),
     _bad({"prefix": "a.b", "ttl": 1}, "ttl", "an unknown setting",
-         "only prefix, insecure, upstream, serverCa, username, password, repositories, tagSeconds"),
+         "only prefix, insecure, upstream, serverCa, username, password, repositories, tagSeconds, unpulledDays, "
+         "maxSize"),
+    _bad({"prefix": "a.b", "unpulledDays": 0}, "unpulledDays", "0", "a whole number of days from 1 to 1000",
+         metrics={"enabled": True}),
+    _bad({"prefix": "a.b", "unpulledDays": 90}, "unpulledDays", "90",
+         "no value, because metrics.enabled is false: nobody counts pulls"),
+    *(_bad({"prefix": "a.b", "maxSize": size}, "maxSize", f'"{size}"',
+           "a whole number with its unit (k, M or G), for example 50G")
+      for size in ("50", "0G", "1.5G", "-1G", "50g", "50 GB", "9999999G")),
     Bad({"mirrors": [{"prefix": "a.b"}], "images": {"registry": "registry:2.8.3"}}, "docker-registry:mirrors", "a list",
         "none, because registry:2.8.3 can't; registry:3.1.2 and later can"),
     Bad({"mirrors": [{"prefix": "a.b"}], "access": {"immutable": {"tags": ["x:1", "a.b/x:1"]}}},

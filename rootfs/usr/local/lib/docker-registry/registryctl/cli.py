@@ -27,6 +27,7 @@ registryctl COMMAND [OPTION]...
   restore    bring the registry, or single images, back out of a backup
   access     say who may do what
   metrics    say how the registry is, in numbers for Prometheus
+  mirrors    keep mirrors of other registries within their bounds
   notify     tell somebody what became worse, and what is well again
 
 Each explains itself: registryctl COMMAND --help. registryctl --version tells the version.
@@ -45,6 +46,7 @@ COMMANDS = {
     "restore": "registryctl.recover",
     "access": "registryctl.access",
     "metrics": "registryctl.metrics.command",
+    "mirrors": "registryctl.mirrors.command",
     "notify": "registryctl.notify",
 }
 """Command → the module whose `run` it is."""

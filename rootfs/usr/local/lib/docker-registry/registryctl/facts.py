@@ -33,6 +33,18 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Bounded:
+    """A mirror that may not have all it once fetched. None: no such bound."""
+
+    prefix: str
+    data: Path
+    """Its storage."""
+    days: int | None
+    most: int | None
+    """Bytes."""
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The certificate of the proxy. `chain` and `key` are the host's own pair of which it is a copy, if it is one."""
 
@@ -72,6 +84,8 @@ class Facts:
     policies: tuple[Policy, ...]
     mirrors: tuple[str, ...] = ()
     """The prefixes of the mirrors; most hosts have none, and their facts don't speak of any."""
+    bounded: tuple[Bounded, ...] = ()
+    """Those of them that have bounds."""
 
     @property
     def data(self) -> Path:
@@ -193,6 +207,7 @@ def _facts(whole: _Part) -> Facts:
         protected=retention.texts("protected"),
         policies=tuple(_policy(one) for one in retention.parts("policies")),
         mirrors=whole.texts("mirrors") if whole.has("mirrors") else (),
+        bounded=tuple(map(_bounded, whole.parts("mirrorBounds"))) if whole.has("mirrorBounds") else (),
     )
 
 
@@ -211,6 +226,10 @@ def _site(whole: _Part) -> Site:
             key=certificate.place("key"),
         ),
     )
+
+
+def _bounded(part: _Part) -> Bounded:
+    return Bounded(part.text("prefix"), part.path("data"), part.bound("unpulledDays"), part.bound("maxBytes"))
 
 
 def _policy(part: _Part) -> Policy:

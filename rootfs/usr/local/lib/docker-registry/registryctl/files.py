@@ -21,7 +21,7 @@ _JUST_WRITTEN = 2.0
 
 
 @contextmanager
-def _answers(path: str) -> Iterator[None]:
+def answers(path: str) -> Iterator[None]:
     """The system's errors in this interface's words."""
     try:
         yield
@@ -63,7 +63,7 @@ class FileStorage:
 
     def list(self, path: str) -> list[Entry]:
         """What is directly below."""
-        with _answers(path), os.scandir(self._full(path)) as entries:
+        with answers(path), os.scandir(self._full(path)) as entries:
             return [Entry(entry.name, _kind(entry)) for entry in entries]
 
     def read(self, path: str, limit: int) -> bytes:
@@ -76,7 +76,7 @@ class FileStorage:
         return data
 
     def _read(self, path: str, limit: int) -> tuple[bytes, float]:
-        with _answers(path):
+        with answers(path):
             descriptor = os.open(self._full(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 found = os.fstat(descriptor)
@@ -97,7 +97,7 @@ class FileStorage:
         """Written beside the tree, where a crash leaves nothing in the way, and put in place when it is durable."""
         target = self._full(path)
         parent = os.path.dirname(target)  # noqa: PTH120  # as text: there may be many
-        with _answers(path):
+        with answers(path):
             self._make(parent)
             owner = os.stat(parent)  # noqa: PTH116
             near = owner.st_dev != os.stat(self._root).st_dev  # noqa: PTH116
@@ -137,7 +137,7 @@ class FileStorage:
     def remove(self, path: str) -> None:
         """Removes one file."""
         full = self._full(path)
-        with _answers(path):
+        with answers(path):
             os.unlink(full)  # noqa: PTH108
         self._changed.add(os.path.dirname(full))  # noqa: PTH120
 
@@ -160,7 +160,7 @@ class FileStorage:
     def settle(self) -> None:
         """Flushes each directory from which something went."""
         for path in sorted(self._changed):
-            with _answers(path):
+            with answers(path):
                 try:
                     _sync(path)
                 except FileNotFoundError:
@@ -169,12 +169,12 @@ class FileStorage:
 
     def time(self, path: str) -> int:
         """When it was written."""
-        with _answers(path):
+        with answers(path):
             return os.stat(self._full(path)).st_mtime_ns  # noqa: PTH116
 
     def size(self, path: str) -> int:
         """How many bytes."""
-        with _answers(path):
+        with answers(path):
             return os.stat(self._full(path)).st_size  # noqa: PTH116
 
     def alias(self, path: str) -> str | None:
@@ -184,7 +184,7 @@ class FileStorage:
 
     def room(self) -> Room | None:
         """As `df` counts: space reserved for root is not free."""
-        with _answers(self._root):
+        with answers(self._root):
             found = os.statvfs(self._root)
         used = (found.f_blocks - found.f_bfree) * found.f_frsize
         return Room(used, used + found.f_bavail * found.f_frsize)

@@ -89,6 +89,10 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
         _figure("runs", "trash_runs", "Removals that can be brought back."),
         _figure("oldest", "trash_oldest_timestamp_seconds", "When the oldest of these was removed.", moment),
     ),
+    "mirrors": (
+        _figure("bytes", "mirror_stored_bytes", "What a mirror with a bound had after the last look."),
+        _figure("maxBytes", "mirror_max_bytes", "How much it may have; 0: as much as it likes."),
+    ),
     "accounts": (
         _figure("count", "accounts", "Accounts, those included that have ended."),
         _figure("ended", "accounts_ended", "Accounts that have ended."),
@@ -107,7 +111,7 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
 }  # fmt: skip
 """What of each concern is a number."""
 
-ITEMS = {"containers": "container", "disk": "disk", "timers": "timer"}
+ITEMS = {"containers": "container", "disk": "disk", "timers": "timer", "mirrors": "mirror"}
 """How the label is called that says which one it is, for concerns of several things."""
 
 
