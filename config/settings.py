@@ -26,6 +26,7 @@ from config.mirrors import Mirror, mirrors_are_followed, mirrors_elsewhere, mirr
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
+from config.objects import objects_apart, objects_by_the_registry, objects_stay
 from config.pem import covers, leaf_names
 from config.registry import Registry
 from config.retention import Retention
@@ -98,6 +99,9 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         mirrors_elsewhere,
         mirrors_run,
         mirrors_are_followed,
+        objects_apart,
+        objects_by_the_registry,
+        objects_stay,
     ):
         # A check's parameters have the names of the concerns that it compares.
         compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}

@@ -72,6 +72,8 @@ class Facts:
     policies: tuple[Policy, ...]
     mirrors: tuple[str, ...] = ()
     """The prefixes of the mirrors; most hosts have none, and their facts don't speak of any."""
+    objects: str = ""
+    """The bucket, and the directory in it, where the images lie in an object store; none where they are files."""
 
     @property
     def data(self) -> Path:
@@ -193,6 +195,7 @@ def _facts(whole: _Part) -> Facts:
         protected=retention.texts("protected"),
         policies=tuple(_policy(one) for one in retention.parts("policies")),
         mirrors=whole.texts("mirrors") if whole.has("mirrors") else (),
+        objects=whole.text("objects") if whole.has("objects") else "",
     )
 
 
