@@ -21,6 +21,8 @@ from rendering.rootfs import render
 from tests.rendering.mirror_world import await_true, serve
 from tests.unit.config import pki
 
+pytestmark = pytest.mark.e2e
+
 SECRET = "opens-the-bucket/+0123"
 INSIDE = "/etc/distribution"
 EMPTY = b'<?xml version="1.0"?><ListBucketResult><Name>acme</Name><KeyCount>0</KeyCount></ListBucketResult>'
