@@ -10,6 +10,7 @@ from config.faults import key_of
 from config.gc import GarbageCollection
 from config.host import Host
 from config.images import Images
+from config.limits import Limits
 from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.retention import Retention
@@ -17,6 +18,8 @@ from config.storage import Storage
 
 # The first that keeps apart repositories and tags of which one's name begins with the other's.
 _SINCE = (3, 1, 2)
+# Four uploads at once.
+_CHUNKS = 8
 _WHY = "because storage.driver is s3"
 
 
@@ -26,6 +29,15 @@ def objects_apart(images: Images, storage: Storage) -> Iterator[Fault]:
     if storage.s3 is not None and version is not None and version < _SINCE[: len(version)]:
         expected = f"registry:3.1.2 or later, {_WHY}: earlier ones hide there what has a longer name than another"
         yield Fault(key_of("images", ("registry",)), shown(str(images.registry)), expected)
+
+
+def objects_fit(storage: Storage, limits: Limits) -> Iterator[Fault]:
+    """A few uploads at a time have room."""
+    most = limits.registry_memory // _CHUNKS
+    if storage.s3 is not None and storage.s3.chunk_size > most:
+        memory = limits.registry_memory
+        expected = f"at most {most}, because limits.registryMemory is {memory} and an upload holds twice that"
+        yield Fault(key_of("storage", ("s3", "chunkSize")), shown(storage.s3.chunk_size), expected)
 
 
 def objects_by_the_registry(host: Host, storage: Storage, nginx: Nginx, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:

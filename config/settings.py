@@ -26,7 +26,7 @@ from config.mirrors import Mirror, mirrors_are_followed, mirrors_elsewhere, mirr
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
-from config.objects import objects_apart, objects_by_the_registry, objects_stay
+from config.objects import objects_apart, objects_by_the_registry, objects_fit, objects_stay
 from config.pem import covers, leaf_names
 from config.registry import Registry
 from config.retention import Retention
@@ -101,6 +101,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         mirrors_are_followed,
         objects_apart,
         objects_by_the_registry,
+        objects_fit,
         objects_stay,
     ):
         # A check's parameters have the names of the concerns that it compares.

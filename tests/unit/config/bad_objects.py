@@ -60,6 +60,9 @@ BAD_OBJECTS = [
     _bad({"secretKey": KEY}, "secretKey", "[secret]", "accessKey and secretKey, both or neither"),
     *(_bad({"accessKey": key, "secretKey": KEY}, "accessKey", "[secret]", _KEY) for key in ("a b",)),
     *(_bad({"accessKey": "me", "secretKey": key}, "secretKey", "[secret]", _KEY) for key in ("two\nlines",)),
+    _bad({"chunkSize": 65}, "chunkSize", "65",
+         "at most 64, because limits.registryMemory is 512 and an upload holds twice that",
+         limits={"registryMemory": 512}),
     _bad({"chunkSize": 4}, "chunkSize", "4", "a whole number of MiB from 5 to 1024"),
     _bad({"cache": "redis"}, "cache", "an unknown setting",
          "only bucket, insecure, endpoint, region, pathStyle, prefix, serverCa, accessKey, secretKey, chunkSize, "
