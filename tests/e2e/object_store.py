@@ -80,6 +80,12 @@ class ObjectStore:
         self.host.run("mkdir -p /srv/weed && systemctl daemon-reload")
         self.start()
         assert self._ask("PUT", f"/{BUCKET}")[0] == http.client.OK
+        # It makes room for content when some comes for the first time.
+        deadline = time.monotonic() + _SECONDS
+        while self._ask("PUT", f"/{BUCKET}/first", body=b"content")[0] != http.client.OK:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        self._ask("DELETE", f"/{BUCKET}/first")
 
     def start(self) -> None:
         """Until it answers."""
@@ -105,25 +111,24 @@ class ObjectStore:
         except (OSError, http.client.HTTPException):
             return False
 
-    def _ask(self, method: str, path: str, query: str = "") -> tuple[int, str]:
+    def _ask(self, method: str, path: str, query: str = "", body: bytes = b"") -> tuple[int, str]:
         """As its owner, signed as Amazon has it."""
-        place, empty = f"{self.host.address}:{_PORT}", hashlib.sha256(b"").hexdigest()
+        place, digest = f"{self.host.address}:{_PORT}", hashlib.sha256(body).hexdigest()
         now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         scope = f"{now[:8]}/{_REGION}/s3/aws4_request"
         names = "host;x-amz-content-sha256;x-amz-date"
-        headers = f"host:{place}\nx-amz-content-sha256:{empty}\nx-amz-date:{now}\n"
-        query_signed = "&".join(f"{word}" for word in sorted(query.split("&")) if word)
-        asked = f"{method}\n{path}\n{query_signed}\n{headers}\n{names}\n{empty}"
+        headers = f"host:{place}\nx-amz-content-sha256:{digest}\nx-amz-date:{now}\n"
+        asked = f"{method}\n{path}\n{'&'.join(sorted(query.split('&')))}\n{headers}\n{names}\n{digest}"
         text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(asked.encode()).hexdigest()}"
         key = f"AWS4{self._owner.secret}".encode()
         for part in (*scope.split("/"), text):
             key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         signed = f"Credential={self._owner.access}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
         context = ssl.create_default_context(cadata=self.authority.certificate)
-        connection = http.client.HTTPSConnection(self.host.address, _PORT, context=context, timeout=20)
+        connection = http.client.HTTPSConnection(self.host.address, _PORT, context=context, timeout=_SECONDS)
         try:
-            said = {"x-amz-content-sha256": empty, "x-amz-date": now, "Authorization": f"AWS4-HMAC-SHA256 {signed}"}
-            connection.request(method, f"{path}?{query}" if query else path, headers={"Host": place, **said})
+            said = {"x-amz-content-sha256": digest, "x-amz-date": now, "Authorization": f"AWS4-HMAC-SHA256 {signed}"}
+            connection.request(method, f"{path}?{query}" if query else path, body, {"Host": place, **said})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.e2e
 
 NAMES = ("one", "two")
 SKOPEO = "skopeo --insecure-policy copy -q"
-SECONDS = 90
+IMAGE = "team/app:1"
+SECONDS = 150
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class World:
     one: Deployed
     two: Deployed
     clients: tuple[Client, Client]
+    digest: str
+    """Of `IMAGE`, which was pushed at the first."""
 
 
 @pytest.fixture(scope="module")
 def world(new_host: NewHost, new_stack: NewStack, client_host: LabHost, weed: Path) -> Iterator[World]:
-    """All of it, the two hosts at the same time."""
+    """All of it, store and hosts at the same time: `up` needs no store."""
     store = ObjectStore(new_host("store", image="blank"), Authority("CA of the store"))
-    store.serve(weed)
     shared = {**store.settings(), "registry": {"httpSecret": Secret(secrets.token_hex(16))}}
 
     def one(name: str) -> Deployed:
@@ -53,19 +55,21 @@ def world(new_host: NewHost, new_stack: NewStack, client_host: LabHost, weed: Pa
         return deploy(host, new_stack(f"objects-{name}", host), fqdn, shared)
 
     with ThreadPoolExecutor() as pool:
+        serving = pool.submit(store.serve, weed)
         made = list(pool.map(one, NAMES))
+        serving.result()
     clients = []
     for deployed in made:
         clients.append(deployed.client(client_host))
         folder = f"/etc/containers/certs.d/{deployed.fqdn}"
         client_host.put_file(f"{folder}/ca.crt", deployed.ca.read_text())
-    yield World(store, made[0], made[1], (clients[0], clients[1]))
+    yield World(store, made[0], made[1], (clients[0], clients[1]), clients[0].push(IMAGE))
     for deployed in made:
         client_host.run(["rm", "-rf", f"/etc/containers/certs.d/{deployed.fqdn}"])
 
 
 def _status(deployed: Deployed) -> int:
-    return deployed.get("/v2/_catalog", password=deployed.password).status
+    return deployed.get("/v2/team/app/manifests/1", password=deployed.password).status
 
 
 def _await(deployed: Deployed, status: int) -> None:
@@ -88,17 +92,18 @@ def test_the_second_up_changes_nothing(world: World) -> None:
 def test_what_is_pushed_at_one_is_pulled_at_the_other(world: World) -> None:
     """By docker and by skopeo, at once, and of several parts; all of it lies in the bucket."""
     here, there = world.clients
-    digest = here.push("team/app:1")
-    round_trip(there, "team/app:1", digest)
-    host, names = here.host, (f"docker://{world.two.fqdn}/team/app:1", f"docker://{world.two.fqdn}/team/copy:1")
+    round_trip(there, IMAGE, world.digest)
+    host, names = here.host, (f"docker://{world.two.fqdn}/{IMAGE}", f"docker://{world.two.fqdn}/team/copy:1")
     host.run(f"rm -rf copied && {SKOPEO} {names[0]} dir:copied && {SKOPEO} dir:copied {names[1]}")
     round_trip(here, "team/copy:1", there.digest("team/copy:1"))
     layer = os.urandom(12 * 1024 * 1024)
     found = Api(world.one).blob("team/large", layer)
     status, _, content = Api(world.two).request("GET", f"/v2/team/large/blobs/{found['digest']}")
     assert (status, hashlib.sha256(content).digest()) == (http.HTTPStatus.OK, hashlib.sha256(layer).digest())
-    assert any(digest.partition(":")[2] in name for name in world.store.names())
-    assert world.one.host.run("find /var/opt/docker-registry/data -type f ! -name .volume").stdout == ""
+    assert any(world.digest.partition(":")[2] in name for name in world.store.names())
+    # Neither images nor a journal of them are on the host.
+    places = "/var/opt/docker-registry/data /run/docker-registry/sockets/writers"
+    assert world.one.host.run(f"find {places} -type f ! -name .volume ! -name current").stdout == ""
 
 
 def test_an_upload_goes_on_at_the_other(world: World) -> None:
@@ -159,8 +164,7 @@ def test_the_store_goes_away_and_comes_back(world: World) -> None:
     finally:
         world.store.start()
     _await(world.one, 200)
-    world.clients[0].forget("team/app:1")
-    world.clients[0].pull("team/app:1")
+    round_trip(world.clients[0], IMAGE, world.digest)
     world.clients[0].push("team/app:2")
     assert runs(world.one.host) == before
 
@@ -180,10 +184,13 @@ def test_another_storage_is_refused(world: World) -> None:
 
 
 def test_destroy_leaves_the_bucket(world: World) -> None:
-    """The other registry goes on."""
+    """The other registry goes on, and this one has all images again by one `up`."""
     before = world.store.names()
     assert before
     world.one.stack.destroy()
     assert world.store.names() == before
-    world.clients[1].forget("team/app:1")
-    world.clients[1].pull("team/app:1")
+    round_trip(world.clients[1], IMAGE, world.digest)
+    world.one.stack.up()
+    assert world.store.names() == before
+    # Its own authority outlived it.
+    round_trip(world.clients[0], IMAGE, world.digest)

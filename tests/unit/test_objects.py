@@ -91,6 +91,15 @@ def test_nothing_looks_for_images_on_the_host(objects: Recording) -> None:
     assert objects["host-tools"].inputs["create"].endswith(" --backup no")
 
 
+def test_nobody_keeps_a_journal_that_nobody_reads(objects: Recording) -> None:
+    """The writer is another program under the same name; it holds the lock as the other does."""
+    program = objects.files[f"{HOME}/registry-writer"][1]
+    assert "journal" not in "".join(line for line in str(program.content).splitlines() if not line.startswith("#"))
+    assert "flock -s 9" in str(program.content)
+    assert f"{HOME}/registry-object-writer" not in objects.files
+    assert ': >"$home/journal"' in str(whole("plain", False).files[f"{HOME}/registry-writer"][1].content)
+
+
 def test_without_one_nothing_speaks_of_it() -> None:
     """Not a resource, not a line."""
     run = whole("plain", False)
