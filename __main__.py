@@ -38,7 +38,7 @@ host = Host(
     ),
 )
 images = Images("images", ImagesArgs(settings.images, with_certbot=settings.certificate.mode == "acme"), host)
-volumes = Volumes("volumes", host)
+volumes = Volumes("volumes", host, settings.storage.s3)
 certificate = Certificate(
     "certificate",
     CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key),
@@ -58,6 +58,8 @@ registry = Registry(
         secrets.registry_http_secret,
         settings.notifications,
         secrets.endpoint_headers,
+        settings.storage.s3,
+        secrets.store_key,
     ),
     host,
     network,

@@ -16,8 +16,11 @@ from components.volumes import SOCKETS, SOCKETS_INSIDE, Volumes
 from config.limits import Limits
 from config.notifications import Notifications
 from config.registry import Registry as RegistrySettings
+from config.s3 import S3
+from config.secrets import StoreKey
 from rendering.bundle import Entry
 from rendering.notify import endpoints_with
+from rendering.objects import KEY, WRITER, authorities, environment, in_place, key_text
 from rendering.rootfs import TOOLS, fingerprint, render
 
 PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
@@ -30,6 +33,7 @@ class RegistryArgs:
 
     Without a secret, the host makes and keeps its own. `drain_seconds` is how long writes under way may take when the
     clean-up stops the process that writes. `headers` are the secret ones of each endpoint of the notifications.
+    With `objects` the images lie there, opened by `store_key` or else by the host's own role.
     """
 
     settings: RegistrySettings
@@ -38,6 +42,8 @@ class RegistryArgs:
     http_secret: pulumi.Output[str] | None
     notifications: Notifications = field(default_factory=Notifications)
     headers: pulumi.Output[list[dict[str, str]]] | None = None
+    objects: S3 | None = None
+    store_key: pulumi.Output[StoreKey] | None = None
 
 
 class Registry(pulumi.ComponentResource):
@@ -71,19 +77,26 @@ class Registry(pulumi.ComponentResource):
                 registry=args.settings,
                 drain_seconds=args.drain_seconds,
                 endpoints=args.notifications.endpoints,
+                objects=args.objects,
             )
             for name in ("config", "reader")
         )
+        trusted = authorities(args.objects, self._home)
         programs = [
-            render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root) for name in self._programs(args)
+            in_place(render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root))
+            for name in self._programs(args)
         ]
-        modes = {config: "0600", reader: "0600", **dict.fromkeys(programs, "0700")}
+        modes = {**dict.fromkeys([config, reader, *trusted], "0600"), **dict.fromkeys(programs, "0700")}
         files = host.files(
             f"{self._name}-files",
             FilesArgs([FileArgs(file=file, path=file.path, mode=mode) for file, mode in modes.items()]),
             pulumi.ResourceOptions(parent=self, depends_on=[volumes.ready]),
         )
-        secrets = [self._secret(args.http_secret, volumes.ready), *self._headers(args, volumes.ready)]
+        secrets = [
+            self._secret(args.http_secret, volumes.ready),
+            *self._headers(args, volumes.ready),
+            *self._store_key(args, volumes.ready),
+        ]
         contents = [file.content for file in modes]
         written = pulumi.Output.all(*(pulumi.Output.unsecret(one.stdout) for one in secrets))
         self.service = service(
@@ -93,7 +106,7 @@ class Registry(pulumi.ComponentResource):
                 image=images.registry,
                 command=["/bin/sh", f"/etc/distribution/registry-{'start' if args.headers is None else 'notifying'}"],
                 # Without a collector every trace would be an error in the log.
-                environment={"OTEL_TRACES_EXPORTER": "none"},
+                environment={"OTEL_TRACES_EXPORTER": "none", **environment(args.objects)},
                 volumes=[
                     bind(self._home, "/etc/distribution"),
                     bind(SOCKETS, SOCKETS_INSIDE, read_only=False),
@@ -113,34 +126,32 @@ class Registry(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _programs(self, args: RegistryArgs) -> Sequence[str]:
-        return PROGRAMS if args.headers is None else (*PROGRAMS, "notifying")
+        names = [WRITER if name == "writer" and args.objects else name for name in PROGRAMS]
+        return names if args.headers is None else [*names, "notifying"]
 
     def _headers(self, args: RegistryArgs, directories: Command) -> list[Command]:
         """The endpoints with their secret headers: another file of a secret."""
         if args.headers is None:
             return []
-        path = f"{self._home}/notifications"
         text = args.headers.apply(lambda headers: endpoints_with(args.notifications.endpoints, headers))
-        return [
-            self._host.command(
-                f"{self._name}-notifications",
-                CommandArgs(
-                    create=pulumi.Output.format(f"{TOOLS}/keep-secret {{0}} {path}", size_of(text)),
-                    stdin=text,
-                    puts=Puts(kept=[Entry(path, "0600", "root:root")]),
-                ),
-                pulumi.ResourceOptions(parent=self, depends_on=[directories]),
-            )
-        ]
+        return [self._kept("notifications", "notifications", text, directories)]
+
+    def _store_key(self, args: RegistryArgs, directories: Command) -> list[Command]:
+        """What opens the object store: one more."""
+        return [] if args.store_key is None else [self._kept(KEY, KEY, args.store_key.apply(key_text), directories)]
 
     def _secret(self, http_secret: pulumi.Output[str] | None, directories: Command) -> Command:
-        path = f"{self._home}/http.secret"
-        size = "0" if http_secret is None else size_of(http_secret)
+        return self._kept("http-secret", "http.secret", http_secret, directories)
+
+    def _kept(self, name: str, file: str, text: pulumi.Output[str] | None, directories: Command) -> Command:
+        """A file of a secret; without one, the host makes it."""
+        path = f"{self._home}/{file}"
+        size = "0" if text is None else size_of(text)
         return self._host.command(
-            f"{self._name}-http-secret",
+            f"{self._name}-{name}",
             CommandArgs(
                 create=pulumi.Output.format(f"{TOOLS}/keep-secret {{0}} {path}", size),
-                stdin=http_secret if http_secret is not None else "",
+                stdin=text if text is not None else "",
                 puts=Puts(kept=[Entry(path, "0600", "root:root")]),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[directories]),

@@ -8,6 +8,7 @@ import pulumi_docker as docker
 from components.connection import Command, CommandArgs
 from components.host import STACK_LABEL, Host, table, volume_directories
 from components.manifest import Puts
+from config.s3 import S3
 from rendering.bundle import Entry
 from rendering.rootfs import TOOLS
 
@@ -26,7 +27,8 @@ class Volumes(pulumi.ComponentResource):
 
     Volumes `registry-data`, `registry-logs` and `registry-ui-logs` lead to three of them.
     The images lie in the directory; the volume only points there. Destroy leaves both. A volume that exists and points
-    elsewhere fails the run: Docker would take it silently, and the registry would come up empty.
+    elsewhere fails the run: Docker would take it silently, and the registry would come up empty. So do images that are
+    here, and are to be looked for in an object store, or the other way round.
     `ready`: the directories are there, but for those that a hand-made proxy may read.
     """
 
@@ -37,10 +39,13 @@ class Volumes(pulumi.ComponentResource):
     ui_logs: docker.Volume
     ready: Command
 
-    def __init__(self, name: str, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, host: Host, objects: S3 | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("registry:volumes:Volumes", name, None, opts)
         self._name = name
         self._host = host
+        self._objects = objects
         volumes = volume_directories(host.root)
         # The proxy mounts it, and Docker can't mount what is not there. Made as the registry would make it.
         self.files = f"{volumes['registry-data']}/docker"
@@ -51,7 +56,8 @@ class Volumes(pulumi.ComponentResource):
     def _prepare(self, volumes: dict[str, str]) -> Command:
         directories = [*_directories(self._host.root), Entry(self.files, "0755", "root:root")]
         pairs = [f"{volume}={path}" for volume, path in volumes.items()]
-        create = shlex.join([f"{TOOLS}/prepare-volumes", str(len(directories)), *pairs])
+        elsewhere = [f"--objects={self._objects.place}"] if self._objects else []
+        create = shlex.join([f"{TOOLS}/prepare-volumes", str(len(directories)), *elsewhere, *pairs])
         args = CommandArgs(create, stdin=table(directories), puts=Puts(directories))
         return self._host.command(f"{self._name}-prepare", args, pulumi.ResourceOptions(parent=self))
 

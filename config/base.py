@@ -13,11 +13,16 @@ from pydantic_core import PydanticCustomError, core_schema
 NAMESPACE = "docker-registry"
 """The configuration namespace of the program: the part before the colon of each key."""
 
-MUST_BE_SECRET = frozenset({"privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret", "webhook"})
+MUST_BE_SECRET = frozenset(
+    {
+        *("privateKey", "password", "httpSecret", "eabHmacKey", "restPassword", "secret", "webhook"),
+        *("accessKey", "secretKey"),
+    }
+)
 """Settings whose value may only be stored encrypted in the stack file."""
 
 CONTAIN_SECRETS = frozenset(
-    {"host", "users", "certificate", "registry", "backup", "notifications", "status", "mirrors"}
+    {"host", "users", "certificate", "storage", "registry", "backup", "notifications", "status", "mirrors"}
 )
 """Concerns with such settings."""
 

@@ -46,6 +46,14 @@ class NotifySecrets:
 
 
 @dataclass(frozen=True)
+class StoreKey:
+    """The key by which an object store lets the registry in."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Login:
     """An account of another registry."""
 
@@ -84,6 +92,9 @@ class Secrets:
     notify: pulumi.Output[NotifySecrets] | None = None
     """None where no webhook is told of the status."""
 
+    store_key: pulumi.Output[StoreKey] | None = None
+    """None where there is no object store, or the host's own role opens it."""
+
     mirrors: Mapping[str, pulumi.Output[Login]] = field(default_factory=dict)
     """By the prefix of each mirror that logs in."""
 
@@ -113,6 +124,9 @@ def read_secrets(config: pulumi.Config, settings: Settings, marks: Mapping[str, 
         if any(one.headers for one in endpoints)
         else None,
         notify=_pick(config, "status", _notify) if settings.status.notify.webhook else None,
+        store_key=_pick(config, "storage", _store_key)
+        if settings.storage.s3 and settings.storage.s3.secret_key
+        else None,
         mirrors={
             mirror.prefix: _pick(config, "mirrors", partial(_login, index))
             for index, mirror in enumerate(settings.mirrors)
@@ -128,6 +142,10 @@ def _pick(config: pulumi.Config, concern: str, take: Callable[[Any], _T]) -> pul
 
 def _accounts(users: list[dict[str, Any]]) -> list[Account]:
     return [Account(user["name"], user.get("password"), user.get("hash"), user.get("scheme")) for user in users]
+
+
+def _store_key(storage: dict[str, Any]) -> StoreKey:
+    return StoreKey(storage["s3"]["accessKey"], storage["s3"]["secretKey"])
 
 
 def _login(index: int, mirrors: list[dict[str, Any]]) -> Login:

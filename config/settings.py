@@ -33,6 +33,7 @@ from config.mirrors import (
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
+from config.objects import objects_apart, objects_by_the_registry, objects_fit, objects_stay
 from config.pem import covers, leaf_names
 from config.registry import Registry
 from config.retention import Retention
@@ -106,6 +107,10 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         mirrors_run,
         mirrors_are_followed,
         mirrors_count,
+        objects_apart,
+        objects_by_the_registry,
+        objects_fit,
+        objects_stay,
     ):
         # A check's parameters have the names of the concerns that it compares.
         compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}

@@ -7,9 +7,10 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
 from config.base import Concern, Whole, as_text, refused
+from config.s3 import S3
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 _TAKEN = ("/", "/var", "/var/lib", "/var/log", "/home")
@@ -63,9 +64,22 @@ class Storage(Concern):
     """Directory on the host under which data, logs, accounts and certificates lie, each in its own
     directory. A change is refused while the volumes point to the old root; docs/moving.md tells how to move."""
 
-    driver: Literal["filesystem"] = "filesystem"
-    """Storage driver of the registry. Only the host's file system is supported."""
+    driver: Literal["filesystem", "s3"] = "filesystem"
+    """Storage driver of the registry: the host's file system, or an S3-compatible object store, with which some things
+    are not there yet: docs/storage.md. On a host that has images a change is refused, because it would hide them."""
+
+    s3: S3 | None = Field(default=None, validate_default=True)
+    """The object store, with `driver: s3`."""
 
     warn_percent: Annotated[int, Whole(50, 94)] = Field(default=85, examples=[85])
     """Percent of the file system of data or logs from which on `up` and `registry-status` warn. From
     95 on it counts as broken."""
+
+    @field_validator("s3")
+    @classmethod
+    def _only_with_driver(cls, value: S3 | None, info: ValidationInfo) -> S3 | None:
+        if info.data.get("driver") == "s3" and value is None:
+            raise refused("a bucket, because storage.driver is s3: at least storage.s3.bucket and region or endpoint")
+        if info.data.get("driver") == "filesystem" and value is not None:
+            raise refused("no value, because storage.driver is filesystem", found="an object store")
+        return value

@@ -30,13 +30,16 @@ _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _HASH = re.compile(r"\$(?:apr1|2[aby]|6)\$[./A-Za-z0-9$]{20,}")
 _ASSIGNED = re.compile(
-    r"(?i)\b[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key)[a-z0-9_]*=(?P<value>[^\s;\"'$]+)"
+    r"(?i)\b[a-z0-9_.-]*(?:password|passwd|secret|token|(?:api|access)[_-]?key)[a-z0-9_]*=(?P<value>[^\s;\"'$]+)"
 )
 
 _SITE_FILE = re.compile(r"^== \S+/conf\.d/[^/ ]+\.conf ", re.MULTILINE)
 _PROTOCOLS = re.compile(r"^\s*ssl_protocols\s+([^;]+);", re.MULTILINE)
 _TLS_PORT = re.compile(r"^\s*listen\s+[^;]*\bssl\b", re.MULTILINE)
 _MODERN = {"TLSv1.2", "TLSv1.3"}
+
+_CONFIG_FILE = re.compile(r"^== \S+/docker-registry/etc/config\.yml ", re.MULTILINE)
+_PLAIN_STORE = re.compile(r"^ +(?:regionendpoint: \"?http:|secure: false)", re.MULTILINE)
 
 _DATA = re.compile(r"/(?:docker-registry/data|letsencrypt|nginx/etc/(?:auth|tls)|certbot)(?:/|\b)")
 _REMOVES = re.compile(r"\brm\s+(?:-[a-zA-Z]*\s+)*[^;&|]*|\bdocker\s+volume\s+rm\b[^;&|]*|\bfind\s[^;&|]*-delete\b")
@@ -157,8 +160,14 @@ def _bytes(size: str) -> int:
 
 def _is_backed_up(kind: str, inputs: Inputs) -> Iterator[str]:
     create = str(inputs.get("create") or "")
-    if kind in COMMANDS and "/prepare-host " in create and "--backup yes" not in create:
+    if kind in COMMANDS and "/prepare-host " in create and "--backup " not in create:
         yield "nothing of this registry survives its disk: set docker-registry:backup"
+
+
+def _reaches_its_store_by_tls(kind: str, inputs: Inputs) -> Iterator[str]:
+    config = str(inputs.get("stdin") or "")
+    if kind in COMMANDS and _CONFIG_FILE.search(config) and _PLAIN_STORE.search(config):
+        yield "the registry asks its object store without TLS: images travel in plain text"
 
 
 RULES = (
@@ -169,6 +178,7 @@ RULES = (
     Rule("confined", "No container is privileged or has Docker's socket.", _is_confined),
     Rule("no-plain-secret", "No secret is in a command line, an environment or a label.", _shows_no_secret),
     Rule("tls-floor", "TLS 1.2 is the oldest that the proxy speaks.", _has_modern_tls),
+    Rule("store-tls", "The registry asks its object store by TLS.", _reaches_its_store_by_tls, advisory=True),
     Rule("bounded-logs", "The log of a container has a bound.", _has_bounded_logs),
     Rule("backed-up", "Outside development a registry has a backup.", _is_backed_up, advisory=True),
 )

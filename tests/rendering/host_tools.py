@@ -17,6 +17,7 @@ OWNER = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name
 """An owner that this user may give a file to."""
 
 _PLACES = (TOOLS, "/var/lib/docker-registry", "/run/docker-registry")
+_LATER = ("/etc/docker-registry",)
 _SECONDS = 20
 
 
@@ -94,6 +95,6 @@ class FakeHost:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def _moved(self, script: str) -> str:
-        for place in _PLACES:
+        for place in (*_PLACES, *_LATER):
             script = script.replace(place, str(self.path(place)))
         return script

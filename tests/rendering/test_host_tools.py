@@ -243,3 +243,35 @@ def test_a_mirror_that_would_hide_images_is_refused(host: FakeHost) -> None:
     done = _prepare_mirror(host)
     assert done.code == 1
     assert "as a.b/team/gone, which a mirror of that name" in done.err
+
+
+def _objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
+    """The volumes of a host that is to have its images in a bucket, and has been told of another."""
+    if known:
+        host.path("/etc/docker-registry").mkdir(parents=True)
+        host.path("/etc/docker-registry/host.json").write_text(f'{{\n  "root": "/srv",\n  "objects": "{known}"\n}}\n')
+    host.command("docker", "exit 1")
+    directory = host.path("/srv/data")
+    words = [f"--objects={bucket}"] if bucket else []
+    lines = f"0700 {OWNER} {directory.parent}\n0700 {OWNER} {directory}\n"
+    return host.run("prepare-volumes", "2", *words, f"registry-data={directory}", stdin=lines)
+
+
+def test_images_that_an_object_store_would_hide(host: FakeHost) -> None:
+    """Are in its way; what was deleted is not."""
+    folder = host.path("/srv/data/docker/registry/v2/repositories/r/_manifests/revisions/sha256/12")
+    assert _objects(host, "acme").code == 0
+    folder.mkdir(parents=True)
+    assert _objects(host, "acme").code == 0
+    (folder / "link").touch()
+    done = _objects(host, "acme")
+    assert done.code == 1
+    assert "There are images in " in done.err
+
+
+@pytest.mark.parametrize(("bucket", "code"), [("acme/a", 0), ("acme/b", 1), ("", 1)])
+def test_images_in_a_bucket_are_not_left_there(bucket: str, code: int, host: FakeHost) -> None:
+    """For another bucket, or for files of the host."""
+    done = _objects(host, bucket, known="acme/a")
+    assert done.code == code
+    assert ("images are in the bucket acme/a, not in " in done.err) == bool(code)

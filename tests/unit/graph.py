@@ -1,10 +1,12 @@
-"""The example stack's resources as text: one readable file for an update, one for what a preview leaves open.
+"""The example stack's resources as text: one readable file for an update, one for what a preview leaves open, and one
+for what is different with an object store.
 
 `python -m tests.unit.graph` (`make snapshot`) writes them anew, and with them the diagram of the architecture.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 from functools import cache
 from pathlib import Path
@@ -13,14 +15,22 @@ from typing import Any
 import yaml
 
 from rendering.rootfs import TREE, fingerprint
+from tests.unit.config.stack import with_changes
 from tests.unit.config.test_example import example, with_password
 from tests.unit.diagram import drawn_in, mermaid
-from tests.unit.programs import run_stack
+from tests.unit.programs import VARIANTS, run_stack
 from tests.unit.recorder import STACK, UNKNOWN, Recorded, Recording
 
 FOLDER = Path(__file__).parent / "snapshots"
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"
 MODES = {"preview": True, "update": False}
+OBJECTS = "objects"
+SNAPSHOTS = (*MODES, OBJECTS)
+# Without a CA of its own, which each run of the tests makes anew.
+_STORE = {
+    "driver": "s3",
+    "s3": {name: value for name, value in VARIANTS["objects"]["storage"]["s3"].items() if name != "serverCa"},
+}
 
 
 class _Readable(yaml.SafeDumper):
@@ -40,13 +50,15 @@ _Readable.add_representer(str, _text)
 @cache
 def example_run(mode: str) -> Recording:
     """The whole program, run with the example stack and a password."""
-    return run_stack(json.dumps(with_password(example())), MODES[mode])
+    stack = with_password(example())
+    changes = {**VARIANTS["objects"], "retention": {"mode": "off"}, "storage": _STORE} if mode == OBJECTS else {}
+    return run_stack(json.dumps(with_changes(changes, stack)), MODES.get(mode, False))
 
 
 def snapshot(mode: str) -> str:
-    """All resources in the order of their names, then the outputs; of a preview only what differs from an update."""
+    """All resources in the order of their names, then the outputs; of the others only what differs from an update."""
     content = _content(mode)
-    if mode == "preview":
+    if mode != "update":
         known = _content("update")
         content = _differing(content, known)
     return yaml.dump(content, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=2**20)
@@ -74,8 +86,14 @@ def _differing(found: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
             if inner := _differing(value, other):
                 differing[name] = inner
         elif value != other:
-            differing[name] = value
+            differing[name] = _lines(str(other), str(value)) if "\n" in str(other) else value
     return differing
+
+
+def _lines(known: str, found: str) -> str:
+    """What is different in a text of many lines."""
+    lines = difflib.unified_diff(known.splitlines(), found.splitlines(), lineterm="", n=0)
+    return "".join(f"{line}\n" for line in list(lines)[2:])
 
 
 def _resource(found: Recorded, connection: object) -> dict[str, Any]:
@@ -149,7 +167,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401
 
 def main() -> None:
     """Write the snapshots and the diagram."""
-    for mode in MODES:
+    for mode in SNAPSHOTS:
         (FOLDER / f"example.{mode}.yaml").write_text(snapshot(mode), encoding="utf-8")
     document = ARCHITECTURE.read_text(encoding="utf-8")
     ARCHITECTURE.write_text(drawn_in(document, mermaid(example_run("update"))), encoding="utf-8")

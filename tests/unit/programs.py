@@ -31,6 +31,7 @@ BACKUP_VARIABLE = "of-the-server-with-the-backups"
 WEBHOOK = "https://hooks.example.net/services/T0/B0/secret-part"
 NOTIFY_HEADER = "Bearer tells-who-tells"
 ENDPOINT_HEADER = "Bearer tells-that-it-is-the-registry"
+STORE_KEY = "opens-the-bucket/+0123"
 MIRROR_PASSWORD = 'opens "another" registry'
 LEAF = pki.issue("*.example.net")
 AUTHORITY_PEM = pki.issue("ca.example.net", authority=True).pem
@@ -149,6 +150,22 @@ VARIANTS: dict[str, Stack] = {
             },
             {"prefix": "hub.lan", "upstream": "http://hub.lan:5000", "insecure": True},
         ]
+    },
+    # Images in an object store with a key and a CA of its own.
+    "objects": {
+        "storage": {
+            "driver": "s3",
+            "s3": {
+                "bucket": "acme-images",
+                "endpoint": "https://store.example.net:9000",
+                "prefix": "registries/acme",
+                "serverCa": AUTHORITY_PEM,
+                "accessKey": f"name-of-{STORE_KEY}",
+                "secretKey": STORE_KEY,
+            },
+        },
+        "nginx": {"fastPath": False},
+        "gc": {"enabled": False},
     },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},

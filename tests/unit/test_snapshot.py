@@ -7,10 +7,10 @@ import difflib
 import pytest
 
 from tests.unit.diagram import drawn_in, mermaid
-from tests.unit.graph import ARCHITECTURE, FOLDER, MODES, example_run, snapshot
+from tests.unit.graph import ARCHITECTURE, FOLDER, SNAPSHOTS, example_run, snapshot
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SNAPSHOTS)
 def test_the_example_s_resources_are_as_recorded(mode: str) -> None:
     """A change that is meant is recorded by `make snapshot`, and its diff is part of the review."""
     recorded = (FOLDER / f"example.{mode}.yaml").read_text(encoding="utf-8")

@@ -131,7 +131,6 @@ STORAGE_AND_NETWORK = [
     bad("storage", "root", "/", '"/"', "a directory outside the operating system's own, for example /var/opt or /srv"),
     bad("storage", "root", "/etc/registry", '"/etc/registry"',
         "a directory outside the operating system's own, for example /var/opt or /srv"),
-    bad("storage", "driver", "s3", '"s3"', "filesystem"),
     bad("network", "name", "bridge", '"bridge"',
         "a name that is not one of Docker's own networks, for example registry"),
     bad("network", "name", "my net", '"my net"', "a name of letters, digits and inner _.- only, for example registry"),

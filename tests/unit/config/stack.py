@@ -42,7 +42,7 @@ def _has_secret(settings: object) -> bool:
         return any(_has_secret(entry) for entry in settings)
     if not isinstance(settings, dict):
         return False
-    secret = {"password", "privateKey", "httpSecret", "eabHmacKey", "secret", "webhook"}
+    secret = {"password", "privateKey", "httpSecret", "eabHmacKey", "secret", "webhook", "accessKey", "secretKey"}
     return bool(secret & settings.keys()) or any(_has_secret(inner) for inner in settings.values())
 
 

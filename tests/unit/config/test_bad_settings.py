@@ -15,6 +15,7 @@ from tests.unit.config.bad_gc import BAD_GC
 from tests.unit.config.bad_metrics import BAD_METRICS
 from tests.unit.config.bad_mirrors import BAD_MIRRORS
 from tests.unit.config.bad_notifications import BAD_NOTIFICATIONS
+from tests.unit.config.bad_objects import BAD_OBJECTS
 from tests.unit.config.bad_retention import BAD_RETENTION
 from tests.unit.config.bad_settings import BAD_SETTINGS, Bad
 from tests.unit.config.bad_users import BAD_USERS
@@ -27,6 +28,7 @@ ALL = [
     *BAD_GC,
     *BAD_METRICS,
     *BAD_MIRRORS,
+    *BAD_OBJECTS,
     *BAD_NOTIFICATIONS,
     *BAD_BACKUP,
     *BAD_USERS,
@@ -98,6 +100,7 @@ SECRET_VALUES = {
     "as a private key in the chain": {
         "certificate": {"mode": "files", "chain": f"-----BEGIN PRIVATE KEY-----\n{PASSWORD}"}
     },
+    "as a key of a store": {"storage": {"driver": "s3", "s3": {"bucket": "acme", "secretKey": f"{PASSWORD} x"}}},
     "as a signing secret": {"registry": {"httpSecret": f"{PASSWORD} "}},
     "as an account's key": {"certificate": {"mode": "acme", "acme": {"eabKeyId": "k", "eabHmacKey": f"{PASSWORD}!"}}},
     "as all of the account": {"certificate": {"mode": "acme", "acme": PASSWORD}},

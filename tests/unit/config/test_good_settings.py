@@ -51,7 +51,7 @@ def test_defaults() -> None:
                 "expires": None,
             }
         ],
-        "storage": {"root": "/var/opt", "driver": "filesystem", "warn_percent": 85},
+        "storage": {"root": "/var/opt", "driver": "filesystem", "s3": None, "warn_percent": 85},
         "network": {"name": "registry", "subnet": "100.127.255.0/24"},
         "images": {
             "nginx": "nginx:1.28.0",

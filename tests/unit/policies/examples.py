@@ -12,6 +12,8 @@ LOGS = {"logDriver": "json-file", "logOpts": {"max-size": "10m", "max-file": "3"
 PUT_SITE = "put-files --for nginx-files-configuration@ssh"
 SITE_HEAD = "== /var/opt/nginx/etc/conf.d/registry.conf 99 0600 root:root\n"
 
+STORE = "== /var/opt/docker-registry/etc/config.yml 9 0600 root:root\nstorage:\n  s3:\n"
+
 Example = tuple[str, dict[str, Any]]
 
 
@@ -69,6 +71,7 @@ VIOLATING: dict[str, list[Example]] = {
         _container(envs=["REGISTRY_HTTP_SECRET=signs-the-uploads"]),
         _container(labels=[{"label": "password", "value": "hunter2"}]),
         _container(command=["sh", "-c", "SECRET=abc exec registry"]),
+        _container(envs=["AWS_ACCESS_KEY_ID=AKIA0123"]),
     ],
     "tls-floor": [
         _site("    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;\n"),
@@ -81,6 +84,10 @@ VIOLATING: dict[str, list[Example]] = {
         _container(logOpts={"max-file": "3"}),
         _container(logOpts={"max-size": "much", "max-file": "3"}),
         _container(logOpts={"max-size": "1g"}),
+    ],
+    "store-tls": [
+        _command(stdin=f'{STORE}    regionendpoint: "http://store:9000"\n    secure: false\n'),
+        _command(stdin=f"{STORE}    secure: false\n"),
     ],
     "backed-up": [_command(create="sh -s -- /usr/local/lib/docker-registry/prepare-host --install yes")],
 }
@@ -114,6 +121,7 @@ CONFORMING: dict[str, list[Example]] = {
         _command(create="true", stdin="password=by-standard-input"),
         _command(create="login --password-file=/root/secret --token=/root/token"),
         _container(envs=["TZ=Etc/UTC", "SECRET_FILE=/run/secret", "SHOW_TOKEN=false"]),
+        _container(envs=["AWS_SHARED_CREDENTIALS_FILE=/etc/distribution/store-key"]),
         _container(command=["/bin/sh", "-ec", 'REGISTRY_HTTP_SECRET="$(cat /etc/distribution/http.secret)"; exec x']),
     ],
     "tls-floor": [
@@ -127,5 +135,16 @@ CONFORMING: dict[str, list[Example]] = {
         _container(logDriver="journald", logOpts={}),
         _container(logOpts={"max-size": "1m"}),
     ],
-    "backed-up": [_command(), _command(create="sh -s -- /usr/local/lib/docker-registry/prepare-host --backup yes")],
+    "store-tls": [
+        _command(stdin=f'{STORE}    regionendpoint: "https://store:9000"\n    secure: true\n'),
+        _command(stdin="== /etc/other.yml 9 0600 root:root\n    secure: false\n"),
+        _command(),
+    ],
+    "backed-up": [
+        _command(),
+        *(
+            _command(create=f"sh -s -- /usr/local/lib/docker-registry/prepare-host --backup {what}")
+            for what in ("yes", "no")
+        ),
+    ],
 }

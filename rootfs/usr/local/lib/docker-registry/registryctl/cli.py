@@ -31,7 +31,8 @@ registryctl COMMAND [OPTION]...
   notify     tell somebody what became worse, and what is well again
 
 Each explains itself: registryctl COMMAND --help. registryctl --version tells the version.
-All but `rm --registry` need root on the registry's host.
+All but `rm --registry` need root on the registry's host. Where the images lie in an object store, those that work on
+the host's files (gc, rm, retention, usage, undo, trash, backup, restore) do nothing and end with 9, UNSUPPORTED.
 """
 
 COMMANDS = {

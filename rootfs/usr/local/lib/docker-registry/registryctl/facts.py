@@ -86,6 +86,8 @@ class Facts:
     """The prefixes of the mirrors; most hosts have none, and their facts don't speak of any."""
     bounded: tuple[Bounded, ...] = ()
     """Those of them that have bounds."""
+    objects: str = ""
+    """The bucket, and the directory in it, where the images lie in an object store; none where they are files."""
 
     @property
     def data(self) -> Path:
@@ -208,6 +210,7 @@ def _facts(whole: _Part) -> Facts:
         policies=tuple(_policy(one) for one in retention.parts("policies")),
         mirrors=whole.texts("mirrors") if whole.has("mirrors") else (),
         bounded=tuple(map(_bounded, whole.parts("mirrorBounds"))) if whole.has("mirrorBounds") else (),
+        objects=whole.text("objects") if whole.has("objects") else "",
     )
 
 

@@ -31,12 +31,20 @@ class Host:
 
 
 def open_host(reason: str, wait: int) -> Host:
-    """This host's; `reason` is what others who wait are told. Raises `FactsError` and `PermissionError`."""
+    """This host's; `reason` is what others who wait are told. Raises `FactsError`, `PermissionError` and `EndError`."""
     found = facts.load()
+    refuse_objects(found)
     if found.data.exists() and not os.access(found.data, os.R_OK | os.W_OK | os.X_OK):
         raise PermissionError(f"{found.data} is not yours")
     barrier = HostBarrier(found.data, reason, drain=found.drain_seconds, patience=wait)
     return Host(found, FileStorage(found.data), barrier, wait)
+
+
+def refuse_objects(found: facts.Facts) -> None:
+    """Raises `EndError` where the images are no files of this host: nothing here could be right about them."""
+    if found.objects:
+        where = f"the images lie in an object store, {found.objects}"
+        raise EndError("UNSUPPORTED", f"{where}, where this tool changes and reads nothing yet; nothing was done")
 
 
 def looked_at(host: Host, make: Callable[[Fresh], Plan]) -> Plan:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from registryctl.clean_up import NOT_KNOWN
 from registryctl.collect import run as clean_up
 from registryctl.endings import EndError
+from registryctl.facts import load
+from registryctl.host import refuse_objects
 from registryctl.options import Parser
 
 UNIT = "docker-registry-gc.service"
@@ -49,6 +51,7 @@ def run(words: Sequence[str], name: str) -> int:
 def _start() -> int:
     if _property("LoadState") != "loaded":
         raise EndError("FAILED", f"there is no {UNIT} on this host; pulumi up brings it")
+    refuse_objects(load())
     print(f"running; journalctl -fu {UNIT} shows how far it is", flush=True)
     started = _systemctl("start", UNIT)
     if started.stderr.startswith("Failed to start "):

@@ -73,6 +73,9 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
         _figure("usedPercent", "disk_used_ratio", "Used share of a file system, from 0 to 1.", ratio),
         _figure("freeBytes", "disk_free_bytes", "What is free on a file system."),
     ),
+    "store": (
+        _figure("seconds", "store_answer_seconds", "How long the object store took to answer."),
+    ),
     "timers": (
         _figure("last", "timer_last_trigger_timestamp_seconds", "When a timer started its service last.", moment),
         _figure("next", "timer_next_trigger_timestamp_seconds", "When a timer will start its service.", moment),

@@ -17,7 +17,9 @@ def look(here: Here) -> Finding:
     """By what the last backups, checks and drills left."""
     settings = _read(here, HOME / "backup.json")
     if settings is None:
-        return Finding(OK, "backup: off; nothing of this registry survives its disk", {"state": "off"})
+        elsewhere = "its images are in the store, of which nothing is backed up"
+        what = elsewhere if here.facts.objects else "nothing of this registry survives its disk"
+        return Finding(OK, f"backup: off; {what}", {"state": "off"})
     known = _read(here, RESULTS / NAME) or {}
     good, failed = _part(known, "good"), _part(known, "failed")
     state, level, detail = _judge(here, good, failed, int(settings.get("warnDays", 2)))

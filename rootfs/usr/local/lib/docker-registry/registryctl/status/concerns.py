@@ -13,6 +13,7 @@ from registryctl.status import (
     notify,
     program,
     removals,
+    store,
     timers,
     writes,
 )
@@ -23,6 +24,7 @@ CONCERNS: dict[str, Look] = {
     "certificate": certificate.look,
     "containers": containers.look,
     "network": network.look,
+    "store": store.look,
     "disk": disk.look,
     "timers": timers.look,
     "writes": writes.look,

@@ -1,0 +1,162 @@
+"""Where the registry's images lie when they lie in an S3-compatible object store."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
+
+from config.base import HIDDEN, Concern, Supplied, Whole, as_text, refused
+from config.pem import parse_authorities
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ENDPOINT = re.compile(rf"(https?)://({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::([1-9][0-9]{{0,4}}))?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_LONGEST_PREFIX = 200
+_KEY = re.compile(r"[!-~]{1,256}")
+_MOST_PORT = 65535
+_NO_REGION = "us-east-1"
+
+
+def _bucket(value: str) -> str:
+    if not _BUCKET.fullmatch(value) or ".." in value:
+        raise refused("a bucket's name: 3 to 63 of small letters, digits, - and ., for example acme-images")
+    return value
+
+
+def _region(value: str) -> str:
+    if not _REGION.fullmatch(value):
+        raise refused("a region's name: small letters, digits and -, for example eu-central-1")
+    return value
+
+
+def _endpoint(value: object) -> str:
+    text = as_text(value)
+    if "@" in text:
+        raise refused("a URL without a login: accessKey and secretKey have it", found="a login in a URL")
+    parts = _ENDPOINT.fullmatch(text)
+    if parts is None or int(parts[3] or 1) > _MOST_PORT:
+        raise refused(
+            "https:// and a host name in lower case, with a port or without, for example https://s3.example.net:9000"
+        )
+    return text
+
+
+def _prefix(value: str) -> str:
+    if not _PREFIX.fullmatch(value) or len(value) > _LONGEST_PREFIX:
+        raise refused(
+            "a path of letters, digits and ._-, without a slash at its begin and end, for example registries/acme"
+        )
+    return value
+
+
+def _key(value: object) -> Supplied:
+    if isinstance(value, Supplied):
+        return value
+    # It becomes a line of a file in which these begin a comment, or a text of several words.
+    if not _KEY.fullmatch(as_text(value)) or set(as_text(value)) & set("#;\"'"):
+        raise refused("visible ASCII characters without spaces, quotes, # and ;")
+    return Supplied()
+
+
+Key = Annotated[Supplied, PlainValidator(_key, json_schema_input_type=str), HIDDEN]
+
+
+class S3(Concern):
+    """A bucket of an S3-compatible store, with `storage.driver: s3`. A change replaces the registry's container.
+
+    Another bucket or prefix is refused on a host that has a registry: its images would be hidden.
+    """
+
+    bucket: Annotated[str, AfterValidator(_bucket)] = Field(examples=["acme-images"])
+    """The bucket, which is there already. Give it a lifecycle rule that aborts multipart uploads after some days: the
+    registry doesn't, and they cost money."""
+
+    insecure: bool = False
+    """Whether `endpoint` is asked without TLS, as in a trusted network. Images then travel in plain text."""
+
+    endpoint: Annotated[str, PlainValidator(_endpoint, json_schema_input_type=str)] | None = Field(
+        default=None, validate_default=True, examples=["https://s3.example.net:9000"]
+    )
+    """Where the store is asked, without a path. Absent: Amazon S3 in the region."""
+
+    region: Annotated[str, AfterValidator(_region)] | None = Field(
+        default=None, validate_default=True, examples=["eu-central-1"]
+    )
+    """The region of the bucket, needed without `endpoint`; with it `us-east-1` unless the store wants another."""
+
+    path_style: bool | None = Field(default=None, validate_default=True)
+    """Whether the path names the bucket, and not the host's name. Absent: with an `endpoint`, which needs it."""
+
+    prefix: Annotated[str, AfterValidator(_prefix)] | None = Field(default=None, examples=["registries/acme"])
+    """The directory in the bucket below which all lies. Absent: the bucket is the registry's alone."""
+
+    server_ca: Annotated[str, AfterValidator(parse_authorities)] | None = None
+    """PEM: the CA certificates by which the store is trusted, and no others. Absent: those that the image has."""
+
+    access_key: Key | None = Field(default=None, validate_default=True)
+    """Secret. The name of the key by which the store lets the registry in. Without it and `secretKey` the host's own
+    role is used, as the cloud's metadata service tells it to containers: with Amazon's the hop limit must be 2."""
+
+    secret_key: Key | None = Field(default=None, validate_default=True)
+    """Secret. The key itself. It may list, read, write and delete in the bucket, and nothing else."""
+
+    chunk_size: Annotated[int, Whole(5, 1024, "MiB")] = Field(default=10, examples=[10])
+    """MiB of a layer that are sent at a time. An upload holds about twice as much memory, and a layer can have at most
+    10,000 times as much."""
+
+    redirect: bool = False
+    """Whether clients fetch layers from the store itself, by a URL that is good for 20 minutes. They must reach and
+    trust it, and who has the URL needs no account. With false all goes through the registry."""
+
+    @property
+    def place(self) -> str:
+        """Bucket and prefix: where the images are."""
+        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+
+    @property
+    def region_name(self) -> str:
+        """The region, also where the store has none."""
+        return self.region or _NO_REGION
+
+    @field_validator("endpoint")
+    @classmethod
+    def _secure(cls, value: str | None, info: ValidationInfo) -> str | None:
+        insecure = info.data.get("insecure")
+        if insecure is False and value is not None and value.startswith("http:"):
+            raise refused("https://, or insecure: true besides, which sends images in plain text")
+        if insecure is True and (value is None or value.startswith("https:")):
+            raise refused("http://, because insecure is true")
+        return value
+
+    @field_validator("region")
+    @classmethod
+    def _somewhere(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and "endpoint" in info.data and info.data["endpoint"] is None:
+            raise refused("the region of the bucket, because there is no endpoint, for example eu-central-1")
+        return value
+
+    @field_validator("path_style")
+    @classmethod
+    def _in_the_path(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        endpoint = info.data.get("endpoint")
+        if value is False and endpoint is not None:
+            raise refused("true, or no value, because with an endpoint the registry needs it")
+        return endpoint is not None if value is None else value
+
+    @field_validator("server_ca")
+    @classmethod
+    def _only_with_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("insecure"):
+            raise refused("no value, because insecure is true: no certificate is looked at", found="CA certificates")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _both_or_neither(cls, value: object, info: ValidationInfo) -> object:
+        if "access_key" in info.data and (value is None) != (info.data["access_key"] is None):
+            raise refused("accessKey and secretKey, both or neither")
+        return value

@@ -1,0 +1,135 @@
+"""An S3-compatible object store on a host of the lab: SeaweedFS, of which nothing is used that others have not."""
+
+import hashlib
+import hmac
+import http.client
+import json
+import re
+import secrets
+import ssl
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.lab.authority import Authority
+from tests.lab.docker import docker
+from tests.lab.host import LabHost
+from tests.lab.stack import Secret
+
+BUCKET = "acme-images"
+_PORT = 8333
+_REGION = "us-east-1"
+_SECONDS = 60
+_PROGRAM = "/usr/local/bin/weed"
+_OPTIONS = (
+    *("-dir=/srv/weed", "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=40"),
+    *("-volume.preStopSeconds=0", "-s3", f"-s3.port={_PORT}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+    *("-s3.config=/etc/weed/keys.json", "-s3.cert.file=/etc/weed/cert.pem", "-s3.key.file=/etc/weed/key.pem"),
+)
+
+
+@dataclass(frozen=True)
+class _Key:
+    access: str = field(default_factory=lambda: f"K{secrets.token_hex(9)}")
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A store with a bucket, a key that may do there what the registry's documents say, and its owner's."""
+
+    host: LabHost
+    authority: Authority
+    key: _Key = field(default_factory=_Key)
+    _owner: _Key = field(default_factory=_Key, repr=False)
+
+    def settings(self, **others: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Of a stack whose images lie there, and what does not go with that."""
+        s3 = {
+            "bucket": BUCKET,
+            "endpoint": f"https://{self.host.address}:{_PORT}",
+            "serverCa": self.authority.certificate,
+            "accessKey": Secret(self.key.access),
+            "secretKey": Secret(self.key.secret),
+            "chunkSize": 5,
+            **others,
+        }
+        return {"storage": {"driver": "s3", "s3": s3}, "nginx": {"fastPath": False}, "gc": {"enabled": False}}
+
+    def serve(self, program: Path) -> None:
+        """Begins, with an empty bucket."""
+        certificate, private = self.authority.issue(self.host.address)
+        may = [f"{act}:{BUCKET}" for act in ("Read", "Write", "WriteAcp", "List")]
+        keys = [
+            {"name": name, "credentials": [{"accessKey": key.access, "secretKey": key.secret}], "actions": actions}
+            for name, key, actions in (("owner", self._owner, ["Admin"]), ("registry", self.key, may))
+        ]
+        unit = (
+            f"[Service]\nExecStart={_PROGRAM} server -ip={self.host.address} {' '.join(_OPTIONS)}\nTimeoutStopSec=5\n"
+        )
+        for path, content in (
+            ("/etc/weed/cert.pem", certificate),
+            ("/etc/weed/key.pem", private),
+            ("/etc/weed/keys.json", json.dumps({"identities": keys})),
+            ("/etc/systemd/system/weed.service", unit),
+        ):
+            self.host.put_file(path, content)
+        docker("cp", str(program), f"{self.host.container}:{_PROGRAM}")
+        self.host.run("mkdir -p /srv/weed && systemctl daemon-reload")
+        self.start()
+        assert self._ask("PUT", f"/{BUCKET}")[0] == http.client.OK
+        # It makes room for content when some comes for the first time.
+        deadline = time.monotonic() + _SECONDS
+        while self._ask("PUT", f"/{BUCKET}/first", body=b"content")[0] != http.client.OK:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        self._ask("DELETE", f"/{BUCKET}/first")
+
+    def start(self) -> None:
+        """Until it answers."""
+        self.host.run(["systemctl", "start", "weed"])
+        deadline = time.monotonic() + _SECONDS
+        while not self._answers():
+            assert time.monotonic() < deadline, self.host.run("journalctl -u weed -n 50 --no-pager").stdout
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """It is away."""
+        self.host.run(["systemctl", "stop", "weed"])
+
+    def names(self) -> set[str]:
+        """What lies in the bucket."""
+        status, said = self._ask("GET", f"/{BUCKET}", "list-type=2&max-keys=1000")
+        assert (status, "<IsTruncated>true" in said) == (http.client.OK, False), said
+        return set(re.findall(r"<Key>([^<]+)</Key>", said))
+
+    def _answers(self) -> bool:
+        try:
+            return self._ask("GET", "/")[0] == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def _ask(self, method: str, path: str, query: str = "", body: bytes = b"") -> tuple[int, str]:
+        """As its owner, signed as Amazon has it."""
+        place, digest = f"{self.host.address}:{_PORT}", hashlib.sha256(body).hexdigest()
+        now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        scope = f"{now[:8]}/{_REGION}/s3/aws4_request"
+        names = "host;x-amz-content-sha256;x-amz-date"
+        headers = f"host:{place}\nx-amz-content-sha256:{digest}\nx-amz-date:{now}\n"
+        asked = f"{method}\n{path}\n{'&'.join(sorted(query.split('&')))}\n{headers}\n{names}\n{digest}"
+        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(asked.encode()).hexdigest()}"
+        key = f"AWS4{self._owner.secret}".encode()
+        for part in (*scope.split("/"), text):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        signed = f"Credential={self._owner.access}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+        context = ssl.create_default_context(cadata=self.authority.certificate)
+        connection = http.client.HTTPSConnection(self.host.address, _PORT, context=context, timeout=_SECONDS)
+        try:
+            said = {"x-amz-content-sha256": digest, "x-amz-date": now, "Authorization": f"AWS4-HMAC-SHA256 {signed}"}
+            connection.request(method, f"{path}?{query}" if query else path, body, {"Host": place, **said})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
