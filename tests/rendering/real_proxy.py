@@ -24,6 +24,7 @@ from config.site import Site
 from config.users import Htpasswd, User
 from rendering.access import access_file, accounts_file, immutable_file
 from rendering.htpasswd import hash_of, htpasswd_file
+from rendering.mirrors import FILES as MIRRORED
 from rendering.proxy import FILES, site_file
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
@@ -164,7 +165,16 @@ def proxied(
     with ExitStack() as held:
         home = Path(held.enter_context(tempfile.TemporaryDirectory(dir="/tmp", prefix="rp")))
         proxy = Proxy(home, f"registry-proxy-{os.getpid()}-{home.name}")
-        for part in ("etc/conf.d", "etc/auth", "etc/start", "tls/files/current", "logs", "data/docker", "run/writers"):
+        for part in (
+            "etc/conf.d",
+            "etc/auth",
+            "etc/start",
+            "tls/files/current",
+            "logs",
+            "data/docker",
+            "run/writers",
+            "mirrors",
+        ):
             (home / part).mkdir(parents=True)
         (home / "run/writers" / GENERATION).mkdir()
         home.chmod(0o755)
@@ -199,6 +209,7 @@ def _start(proxy: Proxy, zone: str) -> None:
         "logs": "/var/log/nginx",
         "run": "/run/registry",
         "data/docker": FILES,
+        "mirrors": MIRRORED,
     }
     argv = [
         "run",

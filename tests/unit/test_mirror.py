@@ -127,6 +127,16 @@ def test_a_mirror_more_touches_the_site_alone() -> None:
     assert all(dict(one[name].inputs) == dict(two[name].inputs) for name in same)
 
 
+def test_the_proxy_gets_as_far_as_its_images() -> None:
+    """Where it reads them, and nobody else does; not to the account."""
+    stack = {**stack_of("plain"), "mirrors": [HUB], "nginx": {"mirrorFastPath": True}}
+    run = run_stack(json.dumps(stack), False)
+    lines = [line.split() for line in str(run["mirror-docker.io-prepare"].inputs["stdin"]).splitlines()]
+    way = ["/var/opt/docker-registry-mirrors", HOME, f"{HOME}/data", f"{HOME}/data/registry-1.docker.io"]
+    assert [sorted(set(line) - {path}) for path in way for line in lines if path in line] == [["0710", "root:3"]] * 4
+    assert [sorted(set(line)) for line in lines if f"{HOME}/etc" in line] == [[f"{HOME}/etc", "0700", "root:root"]]
+
+
 def test_an_authority_of_its_own_is_trusted_besides() -> None:
     """It is in the container's configuration, and in a directory that has nothing else."""
     authority = pki.issue("ca.example.net", authority=True).pem
