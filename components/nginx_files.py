@@ -20,6 +20,7 @@ from rendering.access import access_file, accounts_file, immutable_file
 from rendering.bundle import Entry
 from rendering.htpasswd import htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
+from rendering.mirrors import PROXY_SCRIPTS as MIRROR_SCRIPTS
 from rendering.mirrors import home_of_all
 from rendering.proxy import FILES, site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
@@ -149,7 +150,10 @@ class NginxFiles(pulumi.ComponentResource):
             render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
             render("/var/opt/nginx/etc/conf.d/gate.js", root=root),
             render("/var/opt/nginx/etc/conf.d/catalogue.js", root=root),
-            *([render("/var/opt/nginx/etc/conf.d/mirrors.js", root=root)] if settings.mirrors else []),
+            *(
+                render(f"/var/opt/nginx/etc/conf.d/{name}", root=root)
+                for name in (MIRROR_SCRIPTS if settings.mirrors else ())
+            ),
         ]
 
     def _site(self, certificate: Certificate) -> HostFile:

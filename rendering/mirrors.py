@@ -15,6 +15,9 @@ FILES = "/var/lib/registry-mirrors"
 _WORD = "PREFIX"
 """What stands for a mirror's prefix in the tree."""
 
+PROXY_SCRIPTS = ("mirrors.js", "mirrored-catalogue.js")
+"""What the proxy reads besides, where there are mirrors."""
+
 PROGRAMS = ("mirror-start", "mirror-credentials")
 """What runs inside the container: the first is its first process, the mirror calls the other."""
 

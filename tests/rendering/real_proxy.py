@@ -25,6 +25,7 @@ from config.users import Htpasswd, User
 from rendering.access import access_file, accounts_file, immutable_file
 from rendering.htpasswd import hash_of, htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
+from rendering.mirrors import PROXY_SCRIPTS
 from rendering.proxy import FILES, site_file
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
@@ -35,7 +36,7 @@ from tests.storage_oracle.registries import executable
 from tests.unit.config import pki
 
 GENERATION = "1-2"
-_BESIDE = ("log.conf", "gate.js", "catalogue.js", "mirrors.js")
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", *PROXY_SCRIPTS)
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
