@@ -18,6 +18,7 @@ from config.images import Images
 from config.pem import parse_authorities
 from config.retention import Retention
 from config.site import Site
+from config.transparent import Transparent
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
@@ -99,6 +100,9 @@ class Mirror(Concern):
     """Seconds for which a tag is trusted without asking the other registry; one that moves there moves here so much
     later. 0: it is asked at each pull by tag."""
 
+    transparent: Transparent | None = None
+    """A name of its own for dockerd, which knows no path. Absent: none."""
+
     @property
     def url(self) -> str:
         """Where the registry is asked."""
@@ -152,7 +156,7 @@ def mirrors_once(mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
 
 def mirrors_elsewhere(site: Site, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
     """A registry doesn't mirror itself."""
-    own = (site.fqdn, *site.aliases)
+    own = (site.fqdn, *site.aliases, *(mirror.transparent.name for mirror in mirrors if mirror.transparent))
     for index, mirror in enumerate(mirrors):
         if mirror.prefix in own:
             key = key_of("mirrors", (index, "prefix"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from config.mirrors import Mirror
 from config.secrets import Login
+from config.transparent import Transparent
 from rendering.rootfs import HostFile, render
 
 _HOME = "/var/opt/docker-registry-mirrors"
@@ -69,7 +70,8 @@ def credentials_file(mirror: Mirror, login: Login | None, root: str) -> HostFile
 class Mirrored:
     """What the proxy compares names with: the prefix, and expressions for it and for what is mirrored below it.
 
-    For `tag_seconds` it remembers which image a tag has. `files` is where it may find what the mirror has.
+    For `tag_seconds` it remembers which image a tag has. `files` is where it may find what the mirror has,
+    `name_expression` is for the mirror's own name, if it has one.
     """
 
     prefix: str
@@ -77,6 +79,8 @@ class Mirrored:
     repositories: str
     tag_seconds: int
     files: str
+    transparent: Transparent | None
+    name_expression: str
 
 
 def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
@@ -88,6 +92,8 @@ def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
             repositories=_expression(one.repositories or ("*",)),
             tag_seconds=one.tag_seconds,
             files=f"{FILES}/{one.prefix}/data/{one.place}/docker/registry/v2",
+            transparent=one.transparent,
+            name_expression=_expression([one.transparent.name]) if one.transparent else "",
         )
         for one in mirrors
     ]

@@ -139,7 +139,7 @@ def files_of(
     site = Site(fqdn=FQDN)
     return [
         accounts_file(users=users, htpasswd=Htpasswd(), access=access, nginx=nginx, site=site, **_WHERE),
-        access_file(users=users, access=access, metrics=metrics.enabled, **_WHERE),
+        access_file(users=users, access=access, metrics=metrics.enabled, mirrors=mirrors, **_WHERE),
         immutable_file(access=access, nginx=nginx, **_WHERE),
         site_file(
             site=site,
