@@ -180,3 +180,20 @@ def test_another_registry_behind_the_same_prefix_begins_anew() -> None:
     places = [Mirror(prefix="a.b", upstream=url).place for url in urls]
     assert len(set(places)) == len(urls)
     assert places[2:] == ["a.example.net_5000", "_fd00__1__5000"]
+
+
+def test_a_host_that_is_taken_over_is_free_first() -> None:
+    """A mirror's container is in the network, which comes after what was there by hand; so are the proxy's files."""
+    run = whole("mirrors-adopted", False)
+
+    def needs(name: str) -> set[str]:
+        found: set[str] = set()
+        left = [name]
+        while left:
+            new = {urn.rpartition("::")[2] for urn in run[left.pop()].depends_on} - found
+            found |= new
+            left += [one for one in new if one in {resource.name for resource in run}]
+        return found
+
+    for name in ("mirror-docker.io-container", "nginx-files-configuration"):
+        assert any(one.startswith("adoption") for one in needs(name)), needs(name)
