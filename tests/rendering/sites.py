@@ -117,6 +117,12 @@ VARIANTS: dict[str, HostFile] = {
     "no-files": site_of(files=None),
     "metrics": site_of(metrics=Metrics(enabled=True)),
     "mirrors": site_of(mirrors=MIRRORS),
+    "mirrors-without-files": site_of(
+        Nginx(mirror_fast_path=True),
+        files=None,
+        metrics=Metrics(enabled=True),
+        mirrors=[Mirror(prefix="docker.io", tag_seconds=60, transparent=_TRANSPARENT), *MIRRORS[1:]],
+    ),
     "everything": site_of(
         Nginx(
             tls_profile="modern",
