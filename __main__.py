@@ -72,7 +72,13 @@ registry_ui = RegistryUi(
 mirrors = [
     Mirror(
         f"mirror-{mirror.prefix}",
-        MirrorArgs(mirror, settings.limits, settings.registry.log_level, secrets.mirrors.get(mirror.prefix)),
+        MirrorArgs(
+            mirror,
+            settings.limits,
+            settings.registry.log_level,
+            secrets.mirrors.get(mirror.prefix),
+            settings.nginx.mirror_fast_path,
+        ),
         host,
         network,
         volumes,

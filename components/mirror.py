@@ -32,14 +32,23 @@ MEETING = f"{SOCKETS}/mirrors"
 """Where mirrors and proxy meet, on the host. A mirror sees its own directory of it, and no other socket."""
 
 
+def way_of_proxy(path: str, served: bool) -> Entry:
+    """A directory on the way to what mirrors have: root's alone, or for the group of the proxy's workers to pass."""
+    return Entry(path, "0710", "root:3") if served else Entry(path, "0700", "root:root")
+
+
 @dataclass(frozen=True)
 class MirrorArgs:
-    """A mirror's settings, the limits, the registry's log level, and the account in the other registry, if any."""
+    """A mirror's settings, the limits, the registry's log level, and the account in the other registry, if any.
+
+    `served`: the proxy reads what it has.
+    """
 
     settings: MirrorSettings
     limits: Limits
     log_level: str
     login: pulumi.Output[Login] | None = None
+    served: bool = False
 
 
 class Mirror(pulumi.ComponentResource):
@@ -105,10 +114,12 @@ class Mirror(pulumi.ComponentResource):
         """The directories, unless the registry has images of that name."""
         mirror, root = self._args.settings, self._host.root
         home, data = home_of(mirror, root), data_of(mirror, root)
-        closed = [home.rpartition("/")[0], home, f"{home}/etc", data.rpartition("/")[0], data]
-        closed += [f"{home}/etc/certs"] if mirror.server_ca else []
+        certificates = [f"{home}/etc/certs"] if mirror.server_ca else []
         directories = [
-            *(Entry(path, "0700", "root:root") for path in closed),
+            *(way_of_proxy(path, self._args.served) for path in (home.rpartition("/")[0], home)),
+            Entry(f"{home}/etc", "0700", "root:root"),
+            *(way_of_proxy(path, self._args.served) for path in (data.rpartition("/")[0], data)),
+            *(Entry(path, "0700", "root:root") for path in certificates),
             *(Entry(path, "0755", "root:root") for path in (MEETING, f"{MEETING}/{mirror.prefix}")),
         ]
         own = volume_directories(root)["registry-data"]

@@ -12,12 +12,16 @@ from components.certificate import Certificate
 from components.connection import Command
 from components.container import bind
 from components.host import FileArgs, FilesArgs, Host
+from components.mirror import way_of_proxy
 from components.volumes import SOCKETS, SOCKETS_INSIDE, Volumes
 from config import Settings
 from config.secrets import Account
 from rendering.access import access_file, accounts_file, immutable_file
 from rendering.bundle import Entry
 from rendering.htpasswd import htpasswd_file
+from rendering.mirrors import FILES as MIRRORED
+from rendering.mirrors import PROXY_SCRIPTS as MIRROR_SCRIPTS
+from rendering.mirrors import home_of_all
 from rendering.proxy import FILES, site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
@@ -75,7 +79,7 @@ class NginxFiles(pulumi.ComponentResource):
             self._configuration(certificate, at_start, [*after, certificate.ready, *args.mirrored]),
         ]
         self.start = fingerprint("".join(file.content for file in at_start))
-        self.mounts = [*_mounts(root), *self._registry_files()]
+        self.mounts = [*_mounts(root), *self._registry_files(), *self._mirrored_files()]
         self.register_outputs({})
 
     def _htpasswd(self, after: Sequence[Command]) -> Command:
@@ -112,7 +116,11 @@ class NginxFiles(pulumi.ComponentResource):
         }
         args = FilesArgs(
             [FileArgs(file=file, path=file.path, mode=mode) for file, mode in modes.items()],
-            [Entry(f"{root}/nginx/{path}", "0700", "root:root") for path in ("etc/conf.d", "etc/start", "logs")],
+            [
+                *(Entry(f"{root}/nginx/{path}", "0700", "root:root") for path in ("etc/conf.d", "etc/start", "logs")),
+                # Docker can't mount what is not there.
+                *([way_of_proxy(home_of_all(root), served=True)] if settings.nginx.mirror_fast_path else []),
+            ],
             verify=shlex.join([f"{TOOLS}/nginx-test", str(settings.images.nginx), root]),
             then=_RELOAD,
         )
@@ -137,13 +145,23 @@ class NginxFiles(pulumi.ComponentResource):
                 stack=stack,
                 root=root,
             ),
-            access_file(users=settings.users, access=access, stack=stack, root=root, metrics=settings.metrics.enabled),
+            access_file(
+                users=settings.users,
+                access=access,
+                stack=stack,
+                root=root,
+                metrics=settings.metrics.enabled,
+                mirrors=settings.mirrors,
+            ),
             immutable_file(access=access, nginx=settings.nginx, stack=stack, root=root),
             render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
             render("/var/opt/nginx/etc/conf.d/gate.js", root=root),
             render("/var/opt/nginx/etc/conf.d/catalogue.js", root=root),
             render("/var/opt/nginx/etc/conf.d/rows.js", root=root),
-            *([render("/var/opt/nginx/etc/conf.d/mirrors.js", root=root)] if settings.mirrors else []),
+            *(
+                render(f"/var/opt/nginx/etc/conf.d/{name}", root=root)
+                for name in (MIRROR_SCRIPTS if settings.mirrors else ())
+            ),
         ]
 
     def _site(self, certificate: Certificate) -> HostFile:
@@ -168,6 +186,11 @@ class NginxFiles(pulumi.ComponentResource):
 
     def _registry_files(self) -> list[docker.ContainerVolumeArgs]:
         return [bind(self._volumes.files, FILES)] if self._has_fast_path() else []
+
+    def _mirrored_files(self) -> list[docker.ContainerVolumeArgs]:
+        """All mirrors' at once: another mirror then needs no other container."""
+        served = self._args.settings.nginx.mirror_fast_path
+        return [bind(home_of_all(self._host.root), MIRRORED)] if served else []
 
 
 def _mounts(root: str) -> list[docker.ContainerVolumeArgs]:

@@ -19,6 +19,7 @@ from config.metrics import Metrics
 from config.pem import parse_authorities
 from config.retention import Retention
 from config.site import Site
+from config.transparent import Transparent
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
@@ -115,6 +116,9 @@ class Mirror(Concern):
     """How much the images of this mirror may have together, in kilobytes (k), megabytes (M) or gigabytes (G); those
     that were not used for the longest go first. It may have more for some hours. Absent: no bound."""
 
+    transparent: Transparent | None = None
+    """A name of its own for dockerd, which knows no path. Absent: none."""
+
     @property
     def max_bytes(self) -> int | None:
         """The same in bytes."""
@@ -178,7 +182,7 @@ def mirrors_once(mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
 
 def mirrors_elsewhere(site: Site, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
     """A registry doesn't mirror itself."""
-    own = (site.fqdn, *site.aliases)
+    own = (site.fqdn, *site.aliases, *(mirror.transparent.name for mirror in mirrors if mirror.transparent))
     for index, mirror in enumerate(mirrors):
         if mirror.prefix in own:
             key = key_of("mirrors", (index, "prefix"))

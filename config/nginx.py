@@ -30,6 +30,10 @@ class Nginx(Concern):
     manifests by digest in memory. What it can't serve, and all else, the registry does. A change replaces the
     proxy's container."""
 
+    mirror_fast_path: bool = False
+    """Whether nginx itself serves blobs that mirrors have, too, from their directories, which it mounts read-only. A
+    change replaces the proxy's container; adding and removing mirrors doesn't."""
+
     hsts: bool = False
     """Whether browsers are told to use only HTTPS for this name, for two years. They remember it:
     only with a certificate they trust."""

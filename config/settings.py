@@ -40,6 +40,7 @@ from config.retention import Retention
 from config.site import Site
 from config.status import Status
 from config.storage import Storage
+from config.transparent import transparent_names
 from config.ui import Ui
 from config.users import Htpasswd, User
 
@@ -78,9 +79,10 @@ class Settings(BaseModel):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names by which clients may come, `site.fqdn` first, each once."""
+        """All names by which clients may come, `site.fqdn` first, each once; not those of mirrors."""
         acme = self.certificate.acme_settings.names if self.certificate.mode == "acme" else ()
-        return tuple(dict.fromkeys([self.site.fqdn, *self.site.aliases, *acme]))
+        others = {mirror.transparent.name for mirror in self.mirrors if mirror.transparent}
+        return tuple(name for name in dict.fromkeys([self.site.fqdn, *self.site.aliases, *acme]) if name not in others)
 
 
 def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
@@ -111,6 +113,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         objects_by_the_registry,
         objects_fit,
         objects_stay,
+        transparent_names,
     ):
         # A check's parameters have the names of the concerns that it compares.
         compared: dict[str, Any] = {name: concerns[name] for name in inspect.signature(check).parameters}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from config.access import Access
+from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.site import Site
 from config.users import Htpasswd, User
@@ -66,7 +67,15 @@ def grant_of(user: User) -> Grant:
     return tuple(rights)
 
 
-def access_file(*, users: Sequence[User], access: Access, stack: str, root: str, metrics: bool = False) -> HostFile:
+def access_file(
+    *,
+    users: Sequence[User],
+    access: Access,
+    stack: str,
+    root: str,
+    metrics: bool = False,
+    mirrors: Sequence[Mirror] = (),
+) -> HostFile:
     """The rights of all users: accounts with the same rights have the same number. `metrics`: there are some."""
     grants: list[Grant] = []
     accounts = []
@@ -87,6 +96,7 @@ def access_file(*, users: Sequence[User], access: Access, stack: str, root: str,
         all_seeing=[number for number, grant in enumerate(grants, start=1) if any(map(_pulls_all, grant))],
         anonymous=access.anonymous_pull,
         metrics=metrics,
+        transparent=any(mirror.transparent for mirror in mirrors),
     )
 
 

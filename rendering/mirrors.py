@@ -6,19 +6,31 @@ from dataclasses import dataclass, replace
 
 from config.mirrors import Mirror
 from config.secrets import Login
+from config.transparent import Transparent
 from rendering.rootfs import HostFile, render
 
 _HOME = "/var/opt/docker-registry-mirrors"
+FILES = "/var/lib/registry-mirrors"
+"""Where the proxy's container has the mirrors' directories, if it may read them."""
+
 _WORD = "PREFIX"
 """What stands for a mirror's prefix in the tree."""
+
+PROXY_SCRIPTS = ("mirrors.js", "mirrored-catalogue.js")
+"""What the proxy reads besides, where there are mirrors."""
 
 PROGRAMS = ("mirror-start", "mirror-credentials")
 """What runs inside the container: the first is its first process, the mirror calls the other."""
 
 
+def home_of_all(root: str) -> str:
+    """Where on the host each mirror has a directory."""
+    return f"{root}/{_HOME.rpartition('/')[2]}"
+
+
 def home_of(mirror: Mirror, root: str) -> str:
     """Where on the host a mirror's files lie."""
-    return f"{root}/{_HOME.rpartition('/')[2]}/{mirror.prefix}"
+    return f"{home_of_all(root)}/{mirror.prefix}"
 
 
 def data_of(mirror: Mirror, root: str) -> str:
@@ -72,19 +84,31 @@ def credentials_file(mirror: Mirror, login: Login | None, root: str) -> HostFile
 class Mirrored:
     """What the proxy compares names with: the prefix, and expressions for it and for what is mirrored below it.
 
-    For `tag_seconds` it remembers which image a tag has.
+    For `tag_seconds` it remembers which image a tag has. `files` is where it may find what the mirror has,
+    `name_expression` is for the mirror's own name, if it has one.
     """
 
     prefix: str
     expression: str
     repositories: str
     tag_seconds: int
+    files: str
+    transparent: Transparent | None
+    name_expression: str
 
 
 def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
     """All mirrors, as the proxy's site has them."""
     return [
-        Mirrored(one.prefix, _expression([one.prefix]), _expression(one.repositories or ("*",)), one.tag_seconds)
+        Mirrored(
+            prefix=one.prefix,
+            expression=_expression([one.prefix]),
+            repositories=_expression(one.repositories or ("*",)),
+            tag_seconds=one.tag_seconds,
+            files=f"{FILES}/{one.prefix}/data/{one.place}/docker/registry/v2",
+            transparent=one.transparent,
+            name_expression=_expression([one.transparent.name]) if one.transparent else "",
+        )
         for one in mirrors
     ]
 

@@ -50,6 +50,20 @@ def test_all_comes_back(backed: Backed) -> None:
     assert sorted(path.name for path in other.root.iterdir()) == ["docker", "trash"]
 
 
+def test_what_mirrors_have_is_left_out(backed: Backed) -> None:
+    """It can be had again; and the accounts of other registries are no backup's."""
+    backed.world.image("team/app", "1.0", b"layer")
+    mirror = backed.root / "docker-registry-mirrors/docker.io"
+    for path in ("etc/credentials.json", "data/registry-1.docker.io/docker/registry/v2/blobs/sha256/aa/aa/data"):
+        (mirror / path).parent.mkdir(parents=True)
+        (mirror / path).write_text("theirs")
+    backup = backed.take().backup
+    parts = [backed.restic.lines("ls", "--recursive", part, "/") for part in backup.parts.values()]
+    paths = [one["path"] for listed in parts for one in listed if "path" in one]
+    assert any(path.endswith("registry.htpasswd") for path in paths)
+    assert not [path for path in paths if "mirrors" in path]
+
+
 def test_an_empty_registry_can_be_backed_up(backed: Backed) -> None:
     backed.take()
     other, restored = backed.restored()

@@ -59,6 +59,7 @@ class Connection:
     address: str
     user: str | None
     bearer: bool = False
+    host: str = FQDN
     _dialled: Counting | None = field(default=None, repr=False)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
@@ -90,9 +91,9 @@ class Connection:
     @property
     def _own(self) -> dict[str, str]:
         if self.user is None:
-            return {"Host": FQDN}
+            return {"Host": self.host}
         words = base64.b64encode(f"{self.user}:{PASSWORD}".encode()).decode()
-        return {"Host": FQDN, "Authorization": f"{'Bearer' if self.bearer else 'Basic'} {words}"}
+        return {"Host": self.host, "Authorization": f"{'Bearer' if self.bearer else 'Basic'} {words}"}
 
     def send_and_leave(self, method: str, path: str, body: bytes, kind: str) -> None:
         """A request whose answer is not waited for, on the connection that is open."""

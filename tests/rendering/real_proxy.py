@@ -24,6 +24,8 @@ from config.site import Site
 from config.users import Htpasswd, User
 from rendering.access import access_file, accounts_file, immutable_file
 from rendering.htpasswd import hash_of, htpasswd_file
+from rendering.mirrors import FILES as MIRRORED
+from rendering.mirrors import PROXY_SCRIPTS
 from rendering.proxy import FILES, site_file
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
@@ -35,7 +37,7 @@ from tests.storage_oracle.size import memory
 from tests.unit.config import pki
 
 GENERATION = "1-2"
-_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", "mirrors.js")
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", *PROXY_SCRIPTS)
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -138,7 +140,7 @@ def files_of(
     site = Site(fqdn=FQDN)
     return [
         accounts_file(users=users, htpasswd=Htpasswd(), access=access, nginx=nginx, site=site, **_WHERE),
-        access_file(users=users, access=access, metrics=metrics.enabled, **_WHERE),
+        access_file(users=users, access=access, metrics=metrics.enabled, mirrors=mirrors, **_WHERE),
         immutable_file(access=access, nginx=nginx, **_WHERE),
         site_file(
             site=site,
@@ -165,7 +167,16 @@ def proxied(
     with ExitStack() as held:
         home = Path(held.enter_context(tempfile.TemporaryDirectory(dir=memory() or "/tmp", prefix="rp")))  # noqa: S108
         proxy = Proxy(home, f"registry-proxy-{os.getpid()}-{home.name}")
-        for part in ("etc/conf.d", "etc/auth", "etc/start", "tls/files/current", "logs", "data/docker", "run/writers"):
+        for part in (
+            "etc/conf.d",
+            "etc/auth",
+            "etc/start",
+            "tls/files/current",
+            "logs",
+            "data/docker",
+            "run/writers",
+            "mirrors",
+        ):
             (home / part).mkdir(parents=True)
         (home / "run/writers" / GENERATION).mkdir()
         home.chmod(0o755)
@@ -200,6 +211,7 @@ def _start(proxy: Proxy, zone: str) -> None:
         "logs": "/var/log/nginx",
         "run": "/run/registry",
         "data/docker": FILES,
+        "mirrors": MIRRORED,
     }
     argv = [
         "run",

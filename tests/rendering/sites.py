@@ -10,6 +10,7 @@ from config.metrics import Metrics
 from config.mirrors import Mirror
 from config.nginx import Nginx
 from config.site import Site
+from config.transparent import Transparent
 from config.users import Htpasswd, PasswordHash, User
 from rendering.access import access_file, accounts_file, immutable_file
 from rendering.proxy import FILES, site_file
@@ -104,6 +105,7 @@ def block(text: str, head: str, occurrence: int = 0) -> list[str]:
 
 
 MIRRORS = (Mirror(prefix="docker.io", repositories=("library/*", "a.b/c-*")), Mirror(prefix="ghcr.io", tag_seconds=60))
+_TRANSPARENT = Transparent(name="hub.example.net", addresses=("198.51.100.7", "198.51.100.0/24", "2001:db8::/32"))
 VARIANTS: dict[str, HostFile] = {
     "defaults": site_of(),
     "modern": site_of(Nginx(tls_profile="modern")),
@@ -115,6 +117,12 @@ VARIANTS: dict[str, HostFile] = {
     "no-files": site_of(files=None),
     "metrics": site_of(metrics=Metrics(enabled=True)),
     "mirrors": site_of(mirrors=MIRRORS),
+    "mirrors-without-files": site_of(
+        Nginx(mirror_fast_path=True),
+        files=None,
+        metrics=Metrics(enabled=True),
+        mirrors=[Mirror(prefix="docker.io", tag_seconds=60, transparent=_TRANSPARENT), *MIRRORS[1:]],
+    ),
     "everything": site_of(
         Nginx(
             tls_profile="modern",
@@ -127,7 +135,7 @@ VARIANTS: dict[str, HostFile] = {
         Site(fqdn="images.example.net", http_port=8080, https_port=8443, aliases=("i.example.net",)),
         Access(anonymous_pull=("*",), attempts_per_minute=1),
         version=OLD,
-        mirrors=[*MIRRORS, Mirror(prefix=f"{'a' * 60}.example")],
+        mirrors=[*MIRRORS, Mirror(prefix=f"{'a' * 60}.example", transparent=_TRANSPARENT)],
     ),
 }
 """Every option at least once."""

@@ -66,13 +66,20 @@ class _Registry(http.server.BaseHTTPRequestHandler):
         name = self.path.rpartition("/")[2]
         if self.path == "/v2/":
             self._say(200, b"{}")
-        elif self.its.fault.isdigit():
-            self._say(int(self.its.fault), b'{"errors":[{"code":"TOOMANYREQUESTS","message":"http://theirs/"}]}')
+        elif self.its.fault.isdigit() or (self.its.fault == "limit" and self._counts()):
+            self._say(
+                int(self.its.fault.replace("limit", "429")),
+                b'{"errors":[{"code":"TOOMANYREQUESTS","message":"http://theirs/"}]}',
+            )
         elif "/manifests/" in self.path:
             found = self.its.manifests.get(name)
             self._say(200 if found else 404, found or b"{}", MANIFEST)
         else:
             self._blob(name)
+
+    def _counts(self) -> bool:
+        """What Docker Hub counts, and refuses once it is too much: not the question which image a tag has."""
+        return self.command == "GET" and "/manifests/" in self.path
 
     def _blob(self, name: str) -> None:
         content = self.its.blobs.get(name)
@@ -151,6 +158,21 @@ def test_what_is_here_is_pulled_whatever_it_answers(world: World, fault: str) ->
     assert world.ask(cold_paths[0]).status == 404
     world.other.fault = ""
     assert [world.ask(path).status for path in cold_paths] == [200, 200, 200]
+
+
+def test_a_limit_as_docker_hub_has_it(world: World) -> None:
+    """What is here is pulled, by tag too. For what isn't, also of a tag that moved, the client hears to wait."""
+    _, layer = world.other.image("limited")
+    assert world.ask("manifests/limited").status == 200
+    assert world.ask(f"blobs/{digest_of(layer)}").body == layer
+    cold, _ = world.other.image("beyond")
+    world.other.fault = "limit"
+    assert world.ask("manifests/limited").status == 200
+    world.other.manifests["limited"] = world.other.manifests[cold]
+    for reference in ("beyond", cold, "limited"):
+        answer = world.ask(f"manifests/{reference}")
+        assert (answer.status, answer.json["errors"][0]["code"]) == (429, "TOOMANYREQUESTS"), answer.body
+        assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize("fault", ["cut", "wrong"])

@@ -167,6 +167,22 @@ VARIANTS: dict[str, Stack] = {
         "nginx": {"fastPath": False},
         "gc": {"enabled": False},
     },
+    # Mirrors with all that is off at first, on a host that is taken over.
+    "mirrors-adopted": {
+        "host": {"adopt": True},
+        "certificate": _INLINE,
+        "nginx": {"mirrorFastPath": True},
+        "metrics": {"enabled": True},
+        "mirrors": [
+            {
+                "prefix": "docker.io",
+                "username": "acme",
+                "password": MIRROR_PASSWORD,
+                "tagSeconds": 60,
+                "transparent": {"name": "hub.example.net", "addresses": ["198.51.100.0/24"]},
+            },
+        ],
+    },
     # The machine itself.
     "local": {"host": {"address": "local", "hostKey": ...}},
     "local-sudo": {"host": {"address": "local", "hostKey": ..., "sudo": True}, "storage": {"root": "/srv"}},

@@ -127,6 +127,16 @@ def test_a_mirror_more_touches_the_site_alone() -> None:
     assert all(dict(one[name].inputs) == dict(two[name].inputs) for name in same)
 
 
+def test_the_proxy_gets_as_far_as_its_images() -> None:
+    """Where it reads them, and nobody else does; not to the account."""
+    stack = {**stack_of("plain"), "mirrors": [HUB], "nginx": {"mirrorFastPath": True}}
+    run = run_stack(json.dumps(stack), False)
+    lines = [line.split() for line in str(run["mirror-docker.io-prepare"].inputs["stdin"]).splitlines()]
+    way = ["/var/opt/docker-registry-mirrors", HOME, f"{HOME}/data", f"{HOME}/data/registry-1.docker.io"]
+    assert [sorted(set(line) - {path}) for path in way for line in lines if path in line] == [["0710", "root:3"]] * 4
+    assert [sorted(set(line)) for line in lines if f"{HOME}/etc" in line] == [[f"{HOME}/etc", "0700", "root:root"]]
+
+
 def test_an_authority_of_its_own_is_trusted_besides() -> None:
     """It is in the container's configuration, and in a directory that has nothing else."""
     authority = pki.issue("ca.example.net", authority=True).pem
@@ -170,3 +180,20 @@ def test_another_registry_behind_the_same_prefix_begins_anew() -> None:
     places = [Mirror(prefix="a.b", upstream=url).place for url in urls]
     assert len(set(places)) == len(urls)
     assert places[2:] == ["a.example.net_5000", "_fd00__1__5000"]
+
+
+def test_a_host_that_is_taken_over_is_free_first() -> None:
+    """A mirror's container is in the network, which comes after what was there by hand; so are the proxy's files."""
+    run = whole("mirrors-adopted", False)
+
+    def needs(name: str) -> set[str]:
+        found: set[str] = set()
+        left = [name]
+        while left:
+            new = {urn.rpartition("::")[2] for urn in run[left.pop()].depends_on} - found
+            found |= new
+            left += [one for one in new if one in {resource.name for resource in run}]
+        return found
+
+    for name in ("mirror-docker.io-container", "nginx-files-configuration"):
+        assert any(one.startswith("adoption") for one in needs(name)), needs(name)

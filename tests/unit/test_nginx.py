@@ -188,6 +188,25 @@ def test_without_the_fast_path_it_sees_no_image(preview: bool) -> None:
     assert mounts[0] == mounts[1]
 
 
+def test_what_mirrors_have_is_one_mount(preview: bool) -> None:
+    """Read-only, by a setting of its own, and the same however many there are: another one replaces no container."""
+    changes = {"nginx": {"mirrorFastPath": True}}
+    without, none, some = (
+        _nginx(preview, change) for change in ({}, changes, {**changes, "mirrors": [{"prefix": "docker.io"}]})
+    )
+    assert none["p-container"].inputs == some["p-container"].inputs
+    mounts = [v for v in some["p-container"].inputs["volumes"] if "mirrors" in v["hostPath"]]
+    assert mounts == [
+        {
+            "containerPath": "/var/lib/registry-mirrors",
+            "hostPath": "/var/opt/docker-registry-mirrors",
+            "readOnly": True,
+        }
+    ]
+    assert "registry-mirrors" not in str(without["p-container"].inputs["volumes"])
+    assert "mirrored-file" in _site(some)
+
+
 def test_it_publishes_the_ports_of_the_settings(preview: bool) -> None:
     """On the address of the settings, HTTP before HTTPS."""
     changes = {"site": {"httpPort": 8443, "httpsPort": 8080, "listenAddress": "203.0.113.9"}}

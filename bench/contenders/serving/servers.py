@@ -50,7 +50,11 @@ TRAEFIK = Server("Traefik", 8447, ("bench-traefik", "bench-plain"))
 ALONE = Server("registry alone, TLS and htpasswd", 8443, ("bench-alone",))
 PLAIN = Server("registry alone, neither", 8444, ("bench-plain",), scheme="http", account="")
 STATIC = Server("nginx, files alone", 8445, ("bench-static",), account="")
+MIRROR_ALONE = Server("Distribution's mirror", 8448, ("bench-mirror",), account="")
 OPEN = Server("this program without authentication", 8446, ("bench-open", "registry"), account="")
+
+OTHER = f"http://{PLAIN.containers[0]}:5000"
+"""How a mirror asks the plain registry, on their network."""
 
 
 class Servers:
@@ -117,11 +121,32 @@ class Servers:
         }
         self._run(HOW_TO, 443, volumes, self._proxy["Image"])
 
+    @cached_property
+    def _registry(self) -> str:
+        """This program's image of the registry."""
+        return self._host.run(["docker", "container", "inspect", "--format", "{{.Image}}", "registry"]).stdout.strip()
+
+    def start_mirror(self) -> None:
+        """Distribution as a mirror of the plain registry, as its documentation has it, with TLS."""
+        folder = f"{FOLDER}/{MIRROR_ALONE.containers[0]}"
+        settings = {
+            "version": 0.1,
+            "storage": {"filesystem": {"rootdirectory": "/var/lib/registry"}},
+            "http": {"addr": ":5000", "tls": {"certificate": self._chain, "key": self._key}},
+            "proxy": {"remoteurl": OTHER},
+        }
+        self._host.put_file(f"{folder}/etc/config.yml", yaml.safe_dump(settings))
+        volumes = {
+            f"{folder}/etc": "/etc/distribution:ro",
+            f"{folder}/data": "/var/lib/registry",
+            self._tls[0]: f"{self._tls[1]}:ro",
+        }
+        self._run(MIRROR_ALONE, 5000, volumes, self._registry, REGISTRY_CONFIGURATION)
+
     def start_registries(self) -> None:
         """Configured as this program's own, but on a port: one with what it needs to stand alone, the other for those
         who are a proxy to it. Both have the same images.
         """
-        image = self._host.run(["docker", "container", "inspect", "--format", "{{.Image}}", "registry"]).stdout.strip()
         plain = yaml.safe_load(self._host.get_file(f"{ROOT}/docker-registry/etc/config.yml"))
         http = {key: value for key, value in plain["http"].items() if key != "net"} | {"addr": ":5000"}
         plain = plain | {"http": http}
@@ -134,7 +159,7 @@ class Servers:
             self._host.put_file(f"{folder}/config.yml", yaml.safe_dump(settings))
             self._host.put_file(f"{folder}/htpasswd", self._hashed("B"))
             volumes = {folder: "/etc/distribution:ro", DATA: "/var/lib/registry", self._tls[0]: f"{self._tls[1]}:ro"}
-            self._run(server, 5000, volumes, image, REGISTRY_CONFIGURATION)
+            self._run(server, 5000, volumes, self._registry, REGISTRY_CONFIGURATION)
 
     def _caddy(self) -> None:
         self._host.run(["mkdir", "-p", f"{FOLDER}/caddy"])

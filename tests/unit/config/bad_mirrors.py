@@ -9,6 +9,8 @@ _PREFIX = "a registry's host name in lower case, with a dot and without a port, 
 _UPSTREAM = "https:// and a host name in lower case, with a port or without, for example https://registry-1.docker.io"
 _HUB = "https://registry-1.docker.io, which is where Docker Hub has its images"
 _PASSWORD = "theirs"
+_LEAF = pki.issue("dr.example.net", "us.example.net", "hub.example.net")
+_FILES = {"mode": "files", "chain": _LEAF.pem, "privateKey": _LEAF.key_pem}
 
 
 def _bad(mirror: dict[str, object], name: str, found: str, expected: str, **others: object) -> Bad:
@@ -55,9 +57,30 @@ BAD_MIRRORS = [
          "at least one pattern, for example library/*; or no value, for all repositories"),
     _bad({"prefix": "a.b", "repositories": ["x/*", "x/*"]}, "repositories", '"x/*" twice', "each pattern once"),
     _bad({"prefix": "a.b", "tagSeconds": 86401}, "tagSeconds", "86401", "a whole number of seconds from 0 to 86400"),
+    *(_bad({"prefix": "a.b", "transparent": {"name": name, "addresses": ["198.51.100.0/24"]}}, "transparent.name",
+           f'"{name}"', expected, **others)
+      for name, expected, others in (
+          ("hub", "a fully qualified domain name, for example dr.example.net", {}),
+          ("dr.example.net", "a name that is not the registry's own", {"certificate": _FILES}),
+          ("us.example.net", "a name that is not in site.aliases",
+           {"certificate": _FILES, "site": {"fqdn": "dr.example.net", "aliases": ["us.example.net"]}}),
+          ("hub.example.org", "no value, because a self-signed certificate has site.fqdn alone", {}),
+          ("hub.example.org", "one of certificate.acme.names, because clients want it in the certificate",
+           {"certificate": {"mode": "acme", "acme": {"names": ["other.example.org"]}}}),
+          ("hub.example.org", "a name that certificate.chain is for", {"certificate": _FILES}),
+      )),
+    *(_bad({"prefix": "a.b", "transparent": {"name": "hub.example.net", "addresses": [address]}},
+           "transparent.addresses[0]", f'"{address}"', expected, certificate=_FILES)
+      for address, expected in (
+          ("all", "an address, or a network with its prefix length, for example 198.51.100.0/24"),
+          ("198.51.100.7/24", "a network address without host bits, here 198.51.100.0/24"),
+          ("198.51.100.0/24; deny", "an address, or a network with its prefix length, for example 198.51.100.0/24"),
+      )),
+    _bad({"prefix": "a.b", "transparent": {"name": "hub.example.net", "addresses": []}}, "transparent.addresses",
+         "a list", "at least one address or network, for example 198.51.100.0/24", certificate=_FILES),
     _bad({"prefix": "a.b", "ttl": 1}, "ttl", "an unknown setting",
          "only prefix, insecure, upstream, serverCa, username, password, repositories, tagSeconds, unpulledDays, "
-         "maxSize"),
+         "maxSize, transparent"),
     _bad({"prefix": "a.b", "unpulledDays": 0}, "unpulledDays", "0", "a whole number of days from 1 to 1000",
          metrics={"enabled": True}),
     _bad({"prefix": "a.b", "unpulledDays": 90}, "unpulledDays", "90",

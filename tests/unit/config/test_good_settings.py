@@ -100,6 +100,7 @@ def test_defaults() -> None:
         "nginx": {
             "tls_profile": "intermediate",
             "fast_path": True,
+            "mirror_fast_path": False,
             "hsts": False,
             "refuse_old_docker": False,
             "connect_timeout": 3,

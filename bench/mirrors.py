@@ -1,0 +1,141 @@
+"""Pulls through a mirror, beside the registry's own images, the other registry itself, and Distribution's mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bench.contenders.serving.content import IMAGE, LAYER_BYTES, LAYERS, SMALL_IMAGE, Content, fill
+from bench.contenders.serving.load import Load
+from bench.contenders.serving.place import FOLDER, Place, place, put_logins
+from bench.contenders.serving.samples import Samples
+from bench.contenders.serving.servers import ALONE, MIRROR_ALONE, OTHER, PROGRAM, Server, Servers
+from bench.measure import Part, Ratio, Table
+from bench.promises import ratio
+from tests.lab.log import step
+
+ROUNDS = 5
+SECONDS = 2
+CONNECTIONS = 16
+PULLERS = 8
+
+PREFIX = "plain.example.org"
+OWN, MIRRORED, HANDED_ON = "own images", "a mirror's images", "a mirror's, without nginx.mirrorFastPath"
+SETTINGS = {
+    "mirrors": [{"prefix": PREFIX, "upstream": OTHER, "insecure": True}],
+    "nginx": {"mirrorFastPath": True},
+}
+
+_MIRROR = replace(PROGRAM, name=MIRRORED)
+_WARM = (replace(PROGRAM, name=OWN), _MIRROR, MIRROR_ALONE)
+_COLD = (ALONE, _MIRROR, MIRROR_ALONE)
+_WARM_COLUMNS = {"large": "large blob, MB/s", "small": "small blobs, requests/s", "pull": "8 clients, s"}
+_NOTE = (
+    f"Medians of {ROUNDS} rounds, in each of which another begins. The other registry is on the same host, and asked "
+    "without TLS; all clients come with TLS. Distribution's mirror is set up as its documentation has it, and asks "
+    "nobody for a password. "
+)
+_WARM_NOTE = (
+    f"All of it was pulled before. Blobs over {CONNECTIONS} connections: of fewer, all may come to one of nginx's two "
+    f"workers. More of them is better. An image of {LAYERS} layers by {PULLERS} clients at once: less is."
+)
+_COLD_NOTE = f"By one client, an image of {LAYERS} layers that nobody has pulled yet. Less is better."
+
+
+def run() -> Part:
+    """Measures it all, some five minutes long, and removes what it made."""
+    with place(settings=SETTINGS) as spot:
+        servers = Servers(spot)
+        servers.start_registries()
+        servers.start_mirror()
+        load = Load(spot)
+        content = fill(spot, load)
+        put_logins(spot, [PROGRAM.authority, ALONE.authority])
+        samples = _Measuring(spot, load, content).all()
+    tables = (
+        Table("What was pulled before", tuple(_WARM_COLUMNS.values()), samples.rows("warm", tuple(_WARM_COLUMNS))),
+        Table("What is pulled first", ("1 client, s",), samples.rows("cold", ("pull",))),
+    )
+    notes = (_NOTE + _WARM_NOTE, _NOTE + _COLD_NOTE)
+    return Part(
+        "mirrors", tuple(replace(table, note=note) for table, note in zip(tables, notes, strict=True)), _ratios(samples)
+    )
+
+
+class _Measuring:
+    """One quantity after the other, each of all ways to the same images, in turns."""
+
+    def __init__(self, spot: Place, load: Load, content: Content) -> None:
+        self._client = spot.client
+        self._load = load
+        self._content = content
+        self._samples = Samples()
+
+    def all(self) -> Samples:
+        """The samples of everything."""
+        with step("bench: images that nobody has pulled, and the first pull of all others"):
+            for number in range(ROUNDS):
+                self._load.image(PROGRAM, f"{_cold(number)}:1", LAYERS, LAYER_BYTES, 0)
+            for server in _WARM:
+                self._warm_up(server)
+        kinds: dict[str, Callable[[int], None]] = {"cold": self._cold, "warm": self._warm}
+        for number in range(ROUNDS):
+            for kind, measure in kinds.items():
+                with step(f"bench: {kind} pulls, round {number + 1} of {ROUNDS}"):
+                    measure(number)
+        return self._samples
+
+    def _warm_up(self, server: Server) -> None:
+        for image in (SMALL_IMAGE, IMAGE):
+            self._load.pull(server, _name(server, f"{image}:1"), 1)
+        # The large blob is in no image. A load would not wait for all of it.
+        account = f"{FOLDER}/{server.account or 'nobody'}.curl"
+        large = f"/v2/{_name(server, f'bench/large-1/blobs/{self._content.large.digest}')}"
+        self._client.run(["curl", "-K", account, "-o", "/dev/null", f"{server.address}{large}"], timeout=300)
+        if server is _MIRROR:
+            for paths in ("large", "small"):
+                listed = self._client.get_file(f"{FOLDER}/{paths}.paths").split()
+                there = [path.replace("/v2/", f"/v2/{PREFIX}/") for path in listed]
+                self._load.list_paths(f"mirrored-{paths}", there)
+                # So spelt, the proxy leaves it to the mirror.
+                self._load.list_paths(f"handed-{paths}", [path.replace("sha256:", "sha256%3A") for path in there])
+
+    def _warm(self, number: int) -> None:
+        for server in _turned(_WARM, number):
+            for paths in ("large", "small"):
+                ways = {MIRRORED: f"mirrored-{paths}", HANDED_ON: f"handed-{paths}"}
+                for name, listed in (ways if server is _MIRROR else {server.name: paths}).items():
+                    got = self._load.get(server, listed, CONNECTIONS, SECONDS)
+                    self._samples.add("warm", name, paths, got.megabytes if paths == "large" else got.rate)
+            seconds = self._load.pull(server, _name(server, f"{IMAGE}:1"), PULLERS)
+            self._samples.add("warm", server.name, "pull", seconds)
+
+    def _cold(self, number: int) -> None:
+        for server in _turned(_COLD, number):
+            seconds = self._load.pull(server, _name(server, f"{_cold(number)}:1"), 1)
+            self._samples.add("cold", server.name, "pull", seconds)
+
+
+def _cold(number: int) -> str:
+    return f"bench/cold{number}"
+
+
+def _name(server: Server, name: str) -> str:
+    return f"{PREFIX}/{name}" if server is _MIRROR else name
+
+
+def _turned(servers: tuple[Server, ...], number: int) -> tuple[Server, ...]:
+    start = number % len(servers)
+    return servers[start:] + servers[:start]
+
+
+def _ratios(samples: Samples) -> tuple[Ratio, ...]:
+    def warm(column: str) -> float:
+        return samples.median("warm", MIRRORED, column) / samples.median("warm", OWN, column)
+
+    return (
+        ratio("mirrored_large_blob", warm("large")),
+        ratio("mirrored_small_blob", warm("small")),
+        ratio("mirrored_pull", 1 / warm("pull")),
+        ratio("first_pull", samples.median("cold", ALONE.name, "pull") / samples.median("cold", MIRRORED, "pull")),
+    )
