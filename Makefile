@@ -77,6 +77,10 @@ test-host: venv ## The tests of what touches a host, on one of the release SUITE
 test-buildx: venv ## docker buildx and BuildKit as clients of the lab's registry; they are built first
 	@$(BIN)/python -m pytest -s tests/e2e/buildx_client.py
 
+.PHONY: test-objects
+test-objects: venv ## Two hosts whose images lie in one object store; that is built first, which takes a quarter of an hour
+	@$(BIN)/python -m pytest -s tests/e2e/on_object_store.py
+
 .PHONY: test-backup
 test-backup: venv ## ROUNDS backups (20) beside everything else in the lab, each restored on an empty host; a host that is lost
 	@BACKUP_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -s tests/e2e/test_backup.py

@@ -8,12 +8,10 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.support import OTHER_SUITE, Deployed, deploy
-from tests.lab import gotools
 from tests.lab.clients import Client
 from tests.lab.docker import release
 from tests.lab.host import HostImage, LabHost
@@ -101,10 +99,6 @@ class Shared:
     def client_host(self) -> Future[LabHost]:
         return self.pool.submit(LabHost.start, "client", image="client", lab=self.lab)
 
-    @cached_property
-    def weed(self) -> Future[Path]:
-        return self.pool.submit(gotools.build, "weed")
-
 
 @pytest.fixture(scope="session")
 def shared(lab: Lab) -> Iterator[Shared]:
@@ -116,7 +110,7 @@ def shared(lab: Lab) -> Iterator[Shared]:
 @pytest.fixture(scope="session", autouse=True)
 def ahead(request: pytest.FixtureRequest) -> None:
     """Begins what tests of this run will ask for, while others run."""
-    wanted = {"deployed", "blank", "client_host", "weed"}
+    wanted = {"deployed", "blank", "client_host"}
     wanted &= {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     if hasattr(request.config, "workerinput"):
         # A process that shares the tests with others knows the tests of all; those of `blank` go to one.
@@ -141,12 +135,6 @@ def blank(shared: Shared) -> Deployed:
 def client_host(shared: Shared) -> LabHost:
     """A host that has docker, podman, skopeo and curl, and isn't managed by any stack."""
     return shared.client_host.result()
-
-
-@pytest.fixture(scope="session")
-def weed(shared: Shared) -> Path:
-    """The program of SeaweedFS, which takes long to build and stands for any S3-compatible store."""
-    return shared.weed.result()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Images in an object store: two hosts with one bucket, the key that nobody sees, and a store that goes away."""
+"""Images in an object store: two hosts with one bucket, the key that nobody sees, and a store that goes away.
+
+Not of `make test`, as the store takes a quarter of an hour to build: `make test-objects`.
+"""
 
 import hashlib
 import http
@@ -8,7 +11,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api
 from tests.e2e.object_store import BUCKET, ObjectStore
 from tests.e2e.support import Deployed, deploy, round_trip, runs, wait_until_healthy
+from tests.lab import gotools
 from tests.lab.authority import Authority
 from tests.lab.clients import Client
 from tests.lab.host import LabHost
@@ -44,7 +47,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(new_host: NewHost, new_stack: NewStack, client_host: LabHost, weed: Path) -> Iterator[World]:
+def world(new_host: NewHost, new_stack: NewStack, client_host: LabHost) -> Iterator[World]:
     """All of it, store and hosts at the same time: `up` needs no store."""
     store = ObjectStore(new_host("store", image="blank"), Authority("CA of the store"))
     shared = {**store.settings(), "registry": {"httpSecret": Secret(secrets.token_hex(16))}}
@@ -55,7 +58,7 @@ def world(new_host: NewHost, new_stack: NewStack, client_host: LabHost, weed: Pa
         return deploy(host, new_stack(f"objects-{name}", host), fqdn, shared)
 
     with ThreadPoolExecutor() as pool:
-        serving = pool.submit(store.serve, weed)
+        serving = pool.submit(store.serve, gotools.build("weed"))
         made = list(pool.map(one, NAMES))
         serving.result()
     clients = []
