@@ -114,6 +114,18 @@ def test_what_nobody_pulls_goes(host: MirrorsHost) -> None:
     assert set(host.mirror.tags("a")) == {"1"}
 
 
+def test_a_tag_is_used_as_long_as_it_is_trusted(host: MirrorsHost) -> None:
+    """The proxy hands out its manifest meanwhile, and nobody asks the mirror: layers that go would be missed."""
+    host.bounds[0] |= {"maxBytes": 10, "tagSeconds": DAY}
+    old = host.mirror.an_image("a", "1", BIG, days=3)
+    for tag, days in (("1", 1.01), ("2", 1.1)):
+        host.mirror.an_image("a", tag, tag.encode(), days=days)
+    host.mirror.aged([host.mirror.link_file("a", "_manifests/tags/1/index", old)], 1.02)
+    assert "gone: docker.io/a:2 (longest unused)\n" in host.trim("docker.io").out
+    assert set(host.mirror.tags("a")) == {"1"}
+    assert old in host.mirror.pull("a", old)
+
+
 def test_on_a_full_disk_a_mirror_makes_room(host: MirrorsHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though nobody can note what was pulled."""
     host.bounds[0]["maxBytes"] = 10
