@@ -155,6 +155,24 @@ def test_a_flood_of_refusals_fills_no_disk(proxy: Proxy) -> None:
     assert "the rest gets no row" in proxy.errors()
 
 
+def test_a_flood_hides_nothing_else(proxy: Proxy) -> None:
+    """Neither the passwords that its address tries, nor what accounts may not do."""
+    stranger, bob = proxy.connection(None), proxy.connection("bob")
+    before = len((proxy.home / "logs/access.log").read_text().splitlines())
+    assert {stranger.ask("GET", "/nowhere").status for _ in range(2 * ROWS)} == {404}
+    guesses = [base64.b64encode(f"alice:{number}".encode()).decode() for number in range(3)]
+    for path in ("/v2/", "/login"):
+        for guess in guesses:
+            assert stranger.ask("GET", path, Authorization=f"Basic {guess}").status == 401
+    assert bob.ask("GET", "/v2/other/app/manifests/1").status == 403
+    assert bob.ask("GET", "/login").status == 303
+    rows = [json.loads(row) for row in (proxy.home / "logs/access.log").read_text().splitlines()[before:]]
+    known = [(row["user"], row["status"]) for row in rows if row["user"]]
+    # The same password again is no new attempt.
+    assert known[:3] == [("alice", 401)] * 3
+    assert known[-2:] == [("bob", 403), ("bob", 303)]
+
+
 @pytest.mark.parametrize("name", [None, "bob"])
 @pytest.mark.parametrize(
     ("says", "body", "status"),
