@@ -10,7 +10,7 @@ import pytest
 from registryctl.mirrors.choice import GRACE
 from registryctl.storage import NoRoom
 from tests.registryctl.mirrored import DAY, QUARTER, Mirrored
-from tests.registryctl.world import digest_of
+from tests.registryctl.world import IMAGE, digest_of, index
 
 BIG = b"x" * 1000
 
@@ -114,6 +114,16 @@ def test_a_platform_with_a_tag_goes_after_its_index(mirror: Mirrored) -> None:
     assert sorted(mirror.trim(days=30).why) == ["a:all", "a:amd"]
     assert mirror.tags("a") == {}
     assert mirror.pull("a", amd)
+    mirror.trim_wholly(days=30)
+    assert mirror.blobs() == set()
+
+
+def test_an_index_about_its_own_platform_goes_too(mirror: Mirrored) -> None:
+    """Each of the two leads to the other: whoever makes such would fill the disk."""
+    amd = mirror.an_image("a", "", BIG, days=40)
+    about = {**index([amd]), "subject": {"mediaType": IMAGE, "digest": amd, "size": 1}}
+    mirror.fetched(lambda: mirror.put("a", about), 40)
+    assert len(mirror.trim(days=30).why) == 1
     mirror.trim_wholly(days=30)
     assert mirror.blobs() == set()
 

@@ -130,11 +130,18 @@ class _Reader:
         return needs(self._its.revisions, self._contents, self._subjects, digests)
 
     def _roots(self) -> set[str]:
-        """What no other manifest of the repository leads to, and what a tag does."""
+        """What no other manifest of the repository leads to, and what a tag does; of a circle, one."""
         below: set[str] = set()
         for digest in self._its.revisions:
             below |= self._needs([digest]).manifests - {digest}
-        return (self._its.revisions.keys() - below) | set(self._its.tags.values())
+        roots = (self._its.revisions.keys() - below) | set(self._its.tags.values())
+        # An index that says something about one of its own: each leads to the other.
+        reached = self._needs(roots).manifests
+        for digest in sorted(self._its.revisions.keys() - reached):
+            if digest not in reached:
+                roots.add(digest)
+                reached |= self._needs([digest]).manifests
+        return roots
 
     def _take(self, root: str) -> None:
         its, seen, need = self._its, self._seen, self._needs([root])
