@@ -128,6 +128,20 @@ def test_an_index_about_its_own_platform_goes_too(mirror: Mirrored) -> None:
     assert mirror.blobs() == set()
 
 
+def test_what_was_never_fetched_is_not_looked_for(mirror: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest may name ten thousands of things, and a mirror may have thousands of such."""
+    mirror.fetched(lambda: mirror.index("a", "1", *(digest_of(b"%d" % number) for number in range(1000))), 40)
+    read, paths = mirror.files.read, []
+
+    def reading(path: str, limit: int) -> bytes:
+        paths.append(path)
+        return read(path, limit)
+
+    monkeypatch.setattr(mirror.files, "read", reading)
+    assert list(mirror.trim(days=30).why) == ["a:1"]
+    assert len(paths) < 100
+
+
 def test_a_pull_under_way_finds_its_layers(mirror: Mirrored) -> None:
     """For an hour after the image has gone; then links go, and blobs in the next run."""
     mirror.an_image("a", "1", BIG, days=40)

@@ -7,10 +7,11 @@ an image perhaps some layers: what is missing was never asked for. What can't be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registryctl.layout import Revision, TagLink, is_repository
-from registryctl.model import Contents, Needs, Repository, needs
+from registryctl.manifests import References
+from registryctl.model import Contents, MissingError, Needs, Repository, UnknownError, needs
 from registryctl.reading import read_catalogue, read_repository, shown
 from registryctl.storage import NotThere, Storage, StorageError
 from registryctl.sweep import blobs
@@ -98,6 +99,23 @@ def looked(storage: Storage, pulled: Pulled, now: float, tolerated: float) -> Lo
     return seen
 
 
+class _Present(Contents):
+    """What manifests name that is there. Of the rest a stranger can name any number, and a mirror needs none of it."""
+
+    def __init__(self, storage: Storage, its: Repository, sizes: Mapping[str, int]) -> None:
+        super().__init__(storage, its.revisions, its.layers)
+        self._there = (its.revisions, its.layers, sizes)
+
+    def _read(self, digest: str) -> References | MissingError | UnknownError:
+        its = super()._read(digest)
+        if not isinstance(its, References):
+            return its
+        return replace(its, blobs=self._of_these(its.blobs), manifests=self._of_these(its.manifests))
+
+    def _of_these(self, digests: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(digest for digest in digests if any(digest in names for names in self._there))
+
+
 class _Reader:
     """Reads one repository."""
 
@@ -106,7 +124,7 @@ class _Reader:
     ) -> None:
         self._storage, self._its, self._seen, self._pulled = storage, its, seen, pulled
         self._now, self._tolerated = times
-        self._contents = Contents(storage, its.revisions, its.layers)
+        self._contents = _Present(storage, its, seen.sizes)
         self._subjects, self._unknown = self._contents.subjects(its.revisions)
 
     def read(self, *, through: bool) -> None:
