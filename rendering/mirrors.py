@@ -85,7 +85,7 @@ def credentials_file(mirror: Mirror, login: Login | None, root: str) -> HostFile
 class Mirrored:
     """What the proxy compares names with: the prefix, and expressions for it and for what is mirrored below it.
 
-    For `tag_seconds` it remembers which image a tag has. `files` is where it may find what the mirror has,
+    For `tag_seconds` it remembers which image a tag has. `files` is the directory that the mirror is given,
     `name_expression` is for the mirror's own name, if it has one.
     """
 
@@ -106,7 +106,7 @@ def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
             expression=_expression([one.prefix]),
             repositories=_expression(one.repositories or ("*",)),
             tag_seconds=one.tag_seconds,
-            files=f"{FILES}/{one.prefix}/data/{one.place}/docker/registry/v2",
+            files=f"{FILES}/{one.prefix}/data/{one.place}",
             transparent=one.transparent,
             name_expression=_expression([one.transparent.name]) if one.transparent else "",
         )

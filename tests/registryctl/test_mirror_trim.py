@@ -10,7 +10,7 @@ import pytest
 from registryctl.mirrors.choice import GRACE
 from registryctl.storage import NoRoom
 from tests.registryctl.mirrored import DAY, QUARTER, Mirrored
-from tests.registryctl.world import digest_of
+from tests.registryctl.world import IMAGE, digest_of, index
 
 BIG = b"x" * 1000
 
@@ -116,6 +116,30 @@ def test_a_platform_with_a_tag_goes_after_its_index(mirror: Mirrored) -> None:
     assert mirror.pull("a", amd)
     mirror.trim_wholly(days=30)
     assert mirror.blobs() == set()
+
+
+def test_an_index_about_its_own_platform_goes_too(mirror: Mirrored) -> None:
+    """Each of the two leads to the other: whoever makes such would fill the disk."""
+    amd = mirror.an_image("a", "", BIG, days=40)
+    about = {**index([amd]), "subject": {"mediaType": IMAGE, "digest": amd, "size": 1}}
+    mirror.fetched(lambda: mirror.put("a", about), 40)
+    assert len(mirror.trim(days=30).why) == 1
+    mirror.trim_wholly(days=30)
+    assert mirror.blobs() == set()
+
+
+def test_what_was_never_fetched_is_not_looked_for(mirror: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest may name ten thousands of things, and a mirror may have thousands of such."""
+    mirror.fetched(lambda: mirror.index("a", "1", *(digest_of(b"%d" % number) for number in range(1000))), 40)
+    read, paths = mirror.files.read, []
+
+    def reading(path: str, limit: int) -> bytes:
+        paths.append(path)
+        return read(path, limit)
+
+    monkeypatch.setattr(mirror.files, "read", reading)
+    assert list(mirror.trim(days=30).why) == ["a:1"]
+    assert len(paths) < 100
 
 
 def test_a_pull_under_way_finds_its_layers(mirror: Mirrored) -> None:

@@ -139,6 +139,17 @@ def test_a_file_leads_nowhere_else(world: World) -> None:
         data.parent.mkdir()
         data.write_bytes(layer)
         assert world.ask("bob", "GET", path).body == layer
+        # All that it is given is its own to move, from the first directory on.
+        top = world.files.parents[1]
+        elsewhere = top.with_name("elsewhere")
+        top.rename(elsewhere)
+        top.symlink_to(elsewhere.name)
+        try:
+            assert world.ask("bob", "GET", path).status == 503
+        finally:
+            top.unlink()
+            elsewhere.rename(top)
+        assert world.ask("bob", "GET", path).body == layer
 
 
 def test_what_is_removed_is_the_mirror_s_again(world: World) -> None:

@@ -10,11 +10,13 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
 from config.access import Access
 from tests.lab.docker import docker
+from tests.rendering.mirror_world import await_true
 from tests.rendering.proxy_connection import FQDN, PASSWORD
 from tests.rendering.real_proxy import Proxy, proxied
 from tests.rendering.sites import user
@@ -135,24 +137,44 @@ def test_the_registry_writes_little_of_who_asks(proxy: Proxy, agent: str) -> Non
     assert 0 < log.stat().st_size - before < 2000
 
 
+def rows_until(proxy: Proxy, path: str) -> list[dict[str, Any]]:
+    """The rows of the access log up to the one of this path: each comes a moment after its answer."""
+    log = proxy.home / "logs/access.log"
+    await_true(lambda: f'"path":"{path}"' in log.read_text())
+    return [json.loads(row) for row in log.read_text().splitlines()]
+
+
 def test_a_flood_of_refusals_fills_no_disk(proxy: Proxy) -> None:
     """What accounts do has its rows all the same, and what the registry answers."""
-
-    def rows() -> list[str]:
-        return (proxy.home / "logs/access.log").read_text().splitlines()
-
-    put(proxy.connection("bob"), "team/app", "rows", image("rows"))
     stranger, bob = proxy.connection(None), proxy.connection("bob")
-    before = len(rows())
+    put(bob, "team/app", "rows", image("rows"))
+    assert bob.ask("GET", "/v2/team/app/manifests/before", Accept=KIND).status == 404
+    before = len(rows_until(proxy, "/v2/team/app/manifests/before"))
     for path, status in (("/v2/", 401), ("/v2/team/app/manifests/rows", 401), ("/nowhere", 404)):
         assert {stranger.ask("GET", path).status for _ in range(2 * ROWS)} == {status}
     assert bob.ask("GET", "/v2/team/app/manifests/rows", Accept=KIND).status == 200
     assert bob.ask("GET", "/v2/team/app/manifests/nothing", Accept=KIND).status == 404
-    found = [json.loads(row) for row in rows()[before:]]
+    found = rows_until(proxy, "/v2/team/app/manifests/nothing")[before:]
     assert [row["status"] for row in found if row["user"] == "bob"] == [200, 404]
     minutes = {row["time"][:16] for row in found}
     assert 0 < sum(not row["user"] for row in found) <= ROWS * len(minutes)
     assert "the rest gets no row" in proxy.errors()
+
+
+def test_a_flood_hides_nothing_else(proxy: Proxy) -> None:
+    """Neither the passwords that its address tries, nor what accounts may not do."""
+    stranger, bob = proxy.connection(None), proxy.connection("bob")
+    assert {stranger.ask("GET", "/nowhere").status for _ in range(2 * ROWS)} == {404}
+    guesses = [base64.b64encode(f"alice:{number}".encode()).decode() for number in range(3)]
+    for _ in range(2):
+        for guess in guesses:
+            assert stranger.ask("GET", "/v2/", Authorization=f"Basic {guess}").status == 401
+    assert bob.ask("GET", "/login").status == 303
+    assert bob.ask("GET", "/v2/other/app/manifests/hidden").status == 403
+    rows = rows_until(proxy, "/v2/other/app/manifests/hidden")
+    # The same password again is no new attempt.
+    assert sum(row["user"] == "alice" and row["status"] == 401 for row in rows) >= len(guesses)
+    assert [row["path"] for row in rows if row["user"] == "bob"][-2:] == ["/login", "/v2/other/app/manifests/hidden"]
 
 
 @pytest.mark.parametrize("name", [None, "bob"])

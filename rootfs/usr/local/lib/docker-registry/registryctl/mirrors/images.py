@@ -7,10 +7,11 @@ an image perhaps some layers: what is missing was never asked for. What can't be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registryctl.layout import Revision, TagEntry, TagLink, is_repository
-from registryctl.model import Contents, Needs, Repository, needs
+from registryctl.manifests import References
+from registryctl.model import Contents, MissingError, Needs, Repository, UnknownError, needs
 from registryctl.reading import read_catalogue, read_repository, shown
 from registryctl.storage import NotThere, Storage, StorageError
 from registryctl.sweep import blobs
@@ -101,6 +102,23 @@ def looked(storage: Storage, pulled: Pulled, now: float, tolerated: float, trust
     return seen
 
 
+class _Present(Contents):
+    """What manifests name that is there. Of the rest a stranger can name any number, and a mirror needs none of it."""
+
+    def __init__(self, storage: Storage, its: Repository, sizes: Mapping[str, int]) -> None:
+        super().__init__(storage, its.revisions, its.layers)
+        self._there = (its.revisions, its.layers, sizes)
+
+    def _read(self, digest: str) -> References | MissingError | UnknownError:
+        its = super()._read(digest)
+        if not isinstance(its, References):
+            return its
+        return replace(its, blobs=self._of_these(its.blobs), manifests=self._of_these(its.manifests))
+
+    def _of_these(self, digests: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(digest for digest in digests if any(digest in names for names in self._there))
+
+
 class _Reader:
     """Reads one repository."""
 
@@ -109,7 +127,7 @@ class _Reader:
     ) -> None:
         self._storage, self._its, self._seen, self._pulled = storage, its, seen, pulled
         self._now, self._tolerated, self._trusted = times
-        self._contents = Contents(storage, its.revisions, its.layers)
+        self._contents = _Present(storage, its, seen.sizes)
         self._subjects, self._unknown = self._contents.subjects(its.revisions)
         self._noted: dict[str, list[str]] = {}
         """Digest → tags that once had it."""
@@ -138,11 +156,18 @@ class _Reader:
         return needs(self._its.revisions, self._contents, self._subjects, digests)
 
     def _roots(self) -> set[str]:
-        """What no other manifest of the repository leads to, and what a tag does."""
+        """What no other manifest of the repository leads to, and what a tag does; of a circle, one."""
         below: set[str] = set()
         for digest in self._its.revisions:
             below |= self._needs([digest]).manifests - {digest}
-        return (self._its.revisions.keys() - below) | set(self._its.tags.values())
+        roots = (self._its.revisions.keys() - below) | set(self._its.tags.values())
+        # An index that says something about one of its own: each leads to the other.
+        reached = self._needs(roots).manifests
+        for digest in sorted(self._its.revisions.keys() - reached):
+            if digest not in reached:
+                roots.add(digest)
+                reached |= self._needs([digest]).manifests
+        return roots
 
     def _take(self, root: str) -> None:
         its, seen, need = self._its, self._seen, self._needs([root])
