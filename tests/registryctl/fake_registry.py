@@ -32,6 +32,8 @@ class FakeRegistry:
     """Whether it is Distribution 3, or one that deletes manifests only."""
     links: bool = True
     """Whether it tells where the next page is."""
+    mirrored: str = ""
+    """Below which names it says that all is mirrored."""
     requests: list[str] = field(default_factory=list)
     before: Callable[[str], None] = lambda _: None
     """Called with each request, `METHOD PATH`, before it is answered."""
@@ -66,7 +68,8 @@ class FakeRegistry:
             return self.error(self.refuse[method], CODES[self.refuse[method]])
         where = urlsplit(path)
         if where.path == "/v2/_catalog":
-            return self._page(path, "repositories", sorted(self.manifests))
+            status, body, its = self._page(path, "repositories", sorted(self.manifests))
+            return status, body, {**its, "Docker-Registry-Mirrored": self.mirrored}
         found = re.fullmatch(r"/v2/(.+)/(tags|manifests)/([^?]+)", where.path)
         if not found or found[1] not in self.manifests:
             return self.error(404, "NAME_UNKNOWN")

@@ -149,6 +149,17 @@ def test_what_was_used_within_the_hour_stays(mirror: Mirrored) -> None:
     assert mirror.tags("a") == {}
 
 
+def test_what_a_tag_had_until_just_now_stays(mirror: Mirrored) -> None:
+    """It was used when the tag was last asked for, before it moved there."""
+    old = mirror.an_image("a", "1", BIG, days=40)
+    entry = mirror.link_file("a", "_manifests/tags/1/index", old)
+    mirror.an_image("a", "1", b"new", days=0)
+    mirror.aged([entry], 0.01)
+    assert (mirror.trim(most=10).why, mirror.trim(days=30).why) == ({}, {})
+    mirror.aged([entry], 31)
+    assert list(mirror.trim(days=30).why) == [f"a@{old}"]
+
+
 def test_what_is_fetched_just_now_stays(mirror: Mirrored) -> None:
     """A layer before its manifest, and a blob before its link."""
     mirror.fetched(lambda: mirror.layer("a", BIG), 0.001)

@@ -183,6 +183,17 @@ def test_all_pages_are_read(registry: FakeRegistry, links: bool) -> None:
     assert len(registry.remove("tags:*", dry=True).out.splitlines()) == 230 + 1
 
 
+def test_a_pattern_fits_nothing_that_is_mirrored(registry: FakeRegistry) -> None:
+    """It can't be deleted there, and to look at it would fetch all its tags from the other registry."""
+    registry.mirrored = "docker.io quay.io"
+    for name in ("docker.io/library/alpine", "docker.io-own/app"):
+        registry.push(name, ONE, "a")
+    done = registry.remove("**:a")
+    assert (done.code, "docker.io-own/app:a" in done.out, "alpine" in done.out) == (0, True, False)
+    assert not [request for request in registry.requests if "alpine" in request]
+    assert registry.remove("docker.io/**:*").code == 6
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_a_run_that_was_cut_off_is_finished_by_the_next(registry: FakeRegistry, number: int) -> None:
     """Wherever it was: what is there in between is whole, and nothing is attached to what is gone."""

@@ -231,7 +231,7 @@ def _prepare_mirror(host: FakeHost) -> Ran:
 
 
 def test_a_mirror_that_would_hide_images_is_refused(host: FakeHost) -> None:
-    """And says which; deleted ones, and others that are called alike, are in nobody's way."""
+    """And says which, on another disk too; deleted ones, and others that are called alike, are in nobody's way."""
     repositories = host.path("/srv/data/docker/registry/v2/repositories")
     for name in ("a.bc/x", "c/a.b/x", "a.b"):
         (repositories / name / "_manifests/revisions/sha256/12").mkdir(parents=True)
@@ -243,6 +243,9 @@ def test_a_mirror_that_would_hide_images_is_refused(host: FakeHost) -> None:
     done = _prepare_mirror(host)
     assert done.code == 1
     assert "as a.b/team/gone, which a mirror of that name" in done.err
+    (repositories / "a.b").rename(host.path("/srv/disk"))
+    (repositories / "a.b").symlink_to(host.path("/srv/disk"))
+    assert _prepare_mirror(host) == done
 
 
 def _objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
@@ -258,7 +261,7 @@ def _objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
 
 
 def test_images_that_an_object_store_would_hide(host: FakeHost) -> None:
-    """Are in its way; what was deleted is not."""
+    """Are in its way, on another disk too; what was deleted is not."""
     folder = host.path("/srv/data/docker/registry/v2/repositories/r/_manifests/revisions/sha256/12")
     assert _objects(host, "acme").code == 0
     folder.mkdir(parents=True)
@@ -267,6 +270,19 @@ def test_images_that_an_object_store_would_hide(host: FakeHost) -> None:
     done = _objects(host, "acme")
     assert done.code == 1
     assert "There are images in " in done.err
+    repositories = host.path("/srv/data/docker/registry/v2/repositories")
+    repositories.rename(host.path("/srv/disk"))
+    repositories.symlink_to(host.path("/srv/disk"))
+    assert _objects(host, "acme") == done
+
+
+def test_images_that_can_not_be_looked_for(host: FakeHost) -> None:
+    """May be there: an object store would hide them."""
+    host.path("/srv/data/docker/registry/v2/repositories").mkdir(parents=True)
+    host.command("find", "echo 'Input/output error' >&2; exit 1")
+    done = _objects(host, "acme")
+    assert done.code == 1
+    assert "Input/output error" in done.err
 
 
 @pytest.mark.parametrize(("bucket", "code"), [("acme/a", 0), ("acme/b", 1), ("", 1)])

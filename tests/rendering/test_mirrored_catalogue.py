@@ -131,6 +131,14 @@ def test_everybody_sees_what_he_may_pull(world: World, size: int) -> None:
     assert world.leaf_through("bob", size) == [n for n in ALL if n.startswith(its)]
 
 
+def test_a_page_says_what_of_it_is_mirrored(world: World) -> None:
+    """So that who looks for something to delete leaves it alone. It says no more than the names do."""
+    header = "docker-registry-mirrored"
+    assert world.ask("alice").headers[header] == HUB
+    assert header not in world.ask("alice", "?n=2").headers
+    assert header not in world.ask("alice", "?last=public").headers
+
+
 def test_a_page_begins_after_any_name(world: World) -> None:
     """Whether there is one of that name or not."""
     for last in [*ALL, "0", "h", f"{HUB}/", f"{HUB}/library", f"{HUB}/zz", f"{HUB}0", "zz"]:

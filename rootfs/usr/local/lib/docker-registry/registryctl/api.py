@@ -104,7 +104,7 @@ class Registry:
     # What is asked.
 
     def catalog(self) -> Iterator[str]:
-        """The names of all repositories."""
+        """The names of all repositories but mirrors', of which nothing can be deleted here."""
         yield from self._pages("/v2/_catalog", "repositories", "registry:catalog:*")
 
     def tags(self, repository: str) -> list[str]:
@@ -137,7 +137,8 @@ class Registry:
                 raise EndError("FAILED", f"{self.host} answered {path} with something else") from None
             fresh = [name for name in names if isinstance(name, str) and name not in seen]
             seen.update(fresh)
-            yield from fresh
+            mirrored = tuple(f"{prefix}/" for prefix in answer.headers.get("Docker-Registry-Mirrored", "").split())
+            yield from (name for name in fresh if not name.startswith(mirrored))
             # No further where nothing new came: however it counts, that is the end.
             where = self._next(answer.headers, path, fresh) if fresh else ""
 

@@ -158,6 +158,12 @@ async function show(r) {
         const last = encodeURIComponent(shown[wanted - 1]);
         r.headersOut['Link'] = `</v2/_catalog?last=${last}&n=${wanted}>; rel="next"`;
     }
+    // What of these nobody can delete here. To look at it would fetch its tags from the other registry.
+    const elsewhere = r.variables.mirror_prefixes.split(' ')
+        .filter((prefix) => shown.some((name) => name.startsWith(`${prefix}/`)));
+    if (elsewhere.length) {
+        r.headersOut['Docker-Registry-Mirrored'] = elsewhere.join(' ');
+    }
     r.headersOut['Content-Type'] = 'application/json';
     r.return(200, JSON.stringify({repositories: shown}) + '\n');
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from registryctl.layout import Revision, TagLink, is_repository
+from registryctl.layout import Revision, TagEntry, TagLink, is_repository
 from registryctl.manifests import References
 from registryctl.model import NOT_UNDERSTOOD, Contents, MissingError, Needs, Repository, UnknownError, needs
 from registryctl.reading import read_catalogue, read_repository, shown
@@ -126,6 +126,11 @@ class _Reader:
         self._now, self._tolerated = times
         self._contents = _Present(storage, its, seen.sizes)
         self._subjects, self._unknown = self._contents.subjects(its.revisions)
+        self._noted: dict[str, list[str]] = {}
+        """Digest → tags that once had it."""
+        for tag, digests in its.entries.items():
+            for digest in digests:
+                self._noted.setdefault(digest, []).append(tag)
 
     def read(self, *, through: bool) -> None:
         its, seen = self._its, self._seen
@@ -180,16 +185,18 @@ class _Reader:
                 image.tags[tag] = self._time(TagLink(its.name, tag).path)
         made = {digest: self._time(Revision(its.name, digest).path) for digest in need.manifests & its.revisions.keys()}
         image.made = made.get(root, 0)
+        # Each time a tag is asked for the mirror notes what it has: that stays when the tag moves.
+        noted = [self._time(TagEntry(its.name, tag, root).path, gone=0) for tag in self._noted.get(root, ())]
         pulled = self._pulled(its.name, {*image.tags, *need.manifests})
-        image.used = min(max(pulled, max([*image.tags.values(), *made.values()], default=0) / NANO), self._now)
+        image.used = min(max(pulled, max([*image.tags.values(), *made.values(), *noted], default=0) / NANO), self._now)
         seen.images.append(image)
 
-    def _time(self, path: str) -> int:
-        """What is not there any more has changed, and is of now."""
+    def _time(self, path: str, gone: int | None = None) -> int:
+        """What is not there any more has changed, and is of now, unless `gone` says otherwise."""
         try:
             found = self._storage.time(path)
-        except StorageError:
-            return round(self._now * NANO)
+        except StorageError as error:
+            return gone if gone is not None and isinstance(error, NotThere) else round(self._now * NANO)
         if found > (self._now + self._tolerated) * NANO:
             self._seen.future.append(path)
         return found
