@@ -68,7 +68,7 @@ Key = Annotated[Supplied, PlainValidator(_key, json_schema_input_type=str), HIDD
 class S3(Concern):
     """A bucket of an S3-compatible store, with `storage.driver: s3`. A change replaces the registry's container.
 
-    Another bucket or prefix is refused on a host that has a registry: its images would be hidden.
+    Another endpoint, bucket or prefix is refused on a host that has a registry: its images would be hidden.
     """
 
     bucket: Annotated[str, AfterValidator(_bucket)] = Field(examples=["acme-images"])
@@ -114,8 +114,8 @@ class S3(Concern):
 
     @property
     def place(self) -> str:
-        """Bucket and prefix: where the images are."""
-        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+        """Store, bucket and prefix: where the images are. Amazon's buckets have one name in all regions."""
+        return "/".join(part for part in (self.endpoint, self.bucket, self.prefix) if part)
 
     @property
     def region_name(self) -> str:

@@ -46,6 +46,7 @@ def bounds(mirrors: Sequence[Mirror], root: str) -> list[dict[str, object]]:
             "data": data_of(one, root),
             "unpulledDays": one.unpulled_days,
             "maxBytes": one.max_bytes,
+            **({"tagSeconds": one.tag_seconds} if one.tag_seconds else {}),
         }
         for one in mirrors
         if one.is_bounded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,33 @@ def test_what_nobody_pulls_goes(host: MirrorsHost) -> None:
     host.pulled("docker.io/a", digest, 10)
     assert "gone: docker.io/a:2 (not pulled for 30 days)" in host.trim().out
     assert set(host.mirror.tags("a")) == {"1"}
+
+
+def test_a_tag_is_used_as_long_as_it_is_trusted(host: MirrorsHost) -> None:
+    """The proxy hands out its manifest meanwhile, and nobody asks the mirror: layers that go would be missed."""
+    host.bounds[0] |= {"maxBytes": 10, "tagSeconds": DAY}
+    old = host.mirror.an_image("a", "1", BIG, days=3)
+    for tag, days in (("1", 1.01), ("2", 1.1)):
+        host.mirror.an_image("a", tag, tag.encode(), days=days)
+    host.mirror.aged([host.mirror.link_file("a", "_manifests/tags/1/index", old)], 1.02)
+    assert "gone: docker.io/a:2 (longest unused)\n" in host.trim("docker.io").out
+    assert set(host.mirror.tags("a")) == {"1"}
+    assert old in host.mirror.pull("a", old)
+
+
+def test_on_a_full_disk_a_mirror_makes_room(host: MirrorsHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nobody can note what was pulled."""
+    host.bounds[0]["maxBytes"] = 10
+    host.mirror.an_image("a", "1", BIG, days=2)
+    host.pulled("docker.io/a", "1", 1)
+    (host.root / "srv/nginx/logs/traffic").touch()
+
+    def save(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(store.Store, "save", save)
+    done = host.trim("docker.io")
+    assert (done.code, host.mirror.tags("a")) == (0, {})
 
 
 def test_too_much_that_is_in_use_is_said(host: MirrorsHost) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -108,6 +109,28 @@ def test_on_a_full_disk_counting_begins_anew(log: Log, monkeypatch: pytest.Monke
     log.machine.time += timedelta(days=1)
     log.counted()
     assert _since(log) == full
+
+
+def test_what_a_full_disk_lost_is_known_later(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even that could be noted."""
+    log.write(PULL)
+    log.counted()
+
+    def save(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=0))
+        patched.setattr(store.Store, "save", save)
+        for _ in range(2):
+            log.machine.time += timedelta(minutes=1)
+            with pytest.raises(OSError, match="full"):
+                log.counted()
+    for _ in range(2):
+        log.machine.time += timedelta(minutes=1)
+        log.counted()
+    assert _since(log) == (log.machine.time - timedelta(minutes=1)).timestamp()
+    assert "v1" in log.pulls()
 
 
 def test_a_power_cut_costs_a_minute_at_most(log: Log) -> None:

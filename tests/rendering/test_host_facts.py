@@ -60,13 +60,13 @@ def test_bounds_of_mirrors_arrive(tmp_path: Path) -> None:
     mirrors = [
         Mirror(prefix="docker.io", max_size="50G"),
         Mirror(prefix="ghcr.io"),
-        Mirror(prefix="quay.io", upstream="https://quay.example:5000", unpulled_days=90),
+        Mirror(prefix="quay.io", upstream="https://quay.example:5000", unpulled_days=90, tag_seconds=60),
     ]
     found = _loaded(tmp_path, _rendered(mirrors=mirrors, bounds=bounds(mirrors, "/srv/data"))).bounded
     top = Path("/srv/data/docker-registry-mirrors")
     assert found == (
         facts.Bounded("docker.io", top / "docker.io/data/registry-1.docker.io", None, 50 << 30),
-        facts.Bounded("quay.io", top / "quay.io/data/quay.example_5000", 90, None),
+        facts.Bounded("quay.io", top / "quay.io/data/quay.example_5000", 90, None, 60),
     )
 
 

@@ -15,6 +15,9 @@ from tests.unit.recorder import Recording, text_of
 HOME = "/var/opt/docker-registry/etc"
 
 
+PLACE = "https://store.example.net:9000/acme-images/registries/acme"
+
+
 @pytest.fixture
 def objects(preview: bool) -> Recording:
     """The whole program with such a stack."""
@@ -86,8 +89,8 @@ def test_nothing_looks_for_images_on_the_host(objects: Recording) -> None:
     assert not {f"docker-registry-{name}.timer" for name in ("gc", "retention", "backup")} & timers
     assert not [one for one in objects["nginx-container"].inputs["volumes"] if "docker-registry/data" in str(one)]
     facts = json.loads(str(objects.files["/etc/docker-registry/host.json"][1].content))
-    assert facts["objects"] == "acme-images/registries/acme"
-    assert " --objects=acme-images/registries/acme registry-data=" in objects["volumes-prepare"].inputs["create"]
+    assert facts["objects"] == PLACE
+    assert f" --objects={PLACE} registry-data=" in objects["volumes-prepare"].inputs["create"]
     assert objects["host-tools"].inputs["create"].endswith(" --backup no")
 
 

@@ -50,6 +50,13 @@ def test_the_path_names_the_bucket_where_it_has_to() -> None:
     assert _settings(endpoint="https://a.b", region=None).path_style is True
 
 
+def test_another_store_is_another_place() -> None:
+    """Whose bucket of the same name has other images."""
+    places = [_settings(endpoint=one, region=None, prefix="a").place for one in ("https://a.b", "https://a.b:9000")]
+    assert places == ["https://a.b/acme-images/a", "https://a.b:9000/acme-images/a"]
+    assert _settings(region="us-east-1").place == "acme-images"
+
+
 def test_all_that_does_not_go_with_it_is_told_at_once() -> None:
     """With the defaults of everything else."""
     faults = faults_in({**GOOD, "storage": {"driver": "s3", "s3": OBJECTS}})

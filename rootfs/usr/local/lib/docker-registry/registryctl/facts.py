@@ -42,6 +42,8 @@ class Bounded:
     days: int | None
     most: int | None
     """Bytes."""
+    tag_seconds: int = 0
+    """For how long the proxy knows what a tag has, and asks nobody."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,9 @@ def _site(whole: _Part) -> Site:
 
 
 def _bounded(part: _Part) -> Bounded:
-    return Bounded(part.text("prefix"), part.path("data"), part.bound("unpulledDays"), part.bound("maxBytes"))
+    trusted = part.number("tagSeconds") if part.has("tagSeconds") else 0
+    bounds = part.bound("unpulledDays"), part.bound("maxBytes")
+    return Bounded(part.text("prefix"), part.path("data"), *bounds, trusted)
 
 
 def _policy(part: _Part) -> Policy:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from registryctl.metrics.traffic import DAY, Counting
 LOG = "traffic"
 """Its name among the proxy's logs. Not one that logrotate takes: that cuts files."""
 
+_WELL, _WAS_FULL = 0o600, 0o1600
+"""Modes of the database. The second lets nobody do more: it says that the disk of the log was full."""
 _CHUNK = 1 << 22
 _BLOCK = 4096
 _FLUSHED = 2
@@ -55,12 +58,16 @@ def read(machine: Machine, logs: Path, named: Named | None = None) -> State:
 
 def _read(machine: Machine, log: Path, descriptor: int, kept: Store, named: Named | None) -> State:
     state, its, now = kept.load(), os.fstat(descriptor), machine.now().timestamp()
+    database = machine.path(store.of_host())
+    if not os.fstatvfs(descriptor).f_bavail:
+        # Where there is no room to save anything, the next run has to know it all the same.
+        database.chmod(_WAS_FULL)
     known = state.inode, state.offset
     if state.inode != its.st_ino or state.offset > its.st_size:
         state.inode, state.offset = its.st_ino, 0
     state.offset = before = _data_from(descriptor, state.offset)
     replaced = known[0] and known != (state.inode, state.offset) and not 0 <= now - state.until <= store.LATE
-    if replaced or not os.fstatvfs(descriptor).f_bavail:
+    if replaced or database.stat().st_mode & stat.S_ISVTX:
         # Lines may have been lost that nobody counted, on a full disk too: of pulls nobody knows more than of those
         # before counting began.
         state.since = 0
@@ -73,6 +80,7 @@ def _read(machine: Machine, log: Path, descriptor: int, kept: Store, named: Name
     state.since = max(state.since or now, now - store.FORGOTTEN_DAYS * DAY)
     state.until = now - _FLUSHED
     kept.save(state, counting.taken())
+    database.chmod(_WELL)
     kept.forget(now)
     # Not what this run read: if the disk forgets what was just saved, the next run has to read it again.
     if hole := before // _BLOCK * _BLOCK:

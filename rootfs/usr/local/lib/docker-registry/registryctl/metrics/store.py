@@ -135,7 +135,10 @@ class Store:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Store]:
-    """The database; a new one where there is none, or what is there is none of ours. Raises `OSError`."""
+    """The database; a new one where there is none, or what is there is none of ours.
+
+    Raises `OSError`, also for what is done with it.
+    """
     try:
         connection = _connect(path)
     except sqlite3.OperationalError as error:
@@ -145,7 +148,10 @@ def opened(path: Path) -> Iterator[Store]:
         path.unlink()
         connection = _connect(path)
     with closing(connection):
-        yield Store(connection)
+        try:
+            yield Store(connection)
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"{path}: {error}") from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -33,6 +33,8 @@ class Bounds:
     since: float = 0
     """When counting of pulls began: before that all may have been pulled."""
     grace: float = GRACE
+    trusted: float = 0
+    """For so many seconds after the mirror was asked for a tag it may have been pulled without that."""
 
 
 @dataclass

@@ -102,7 +102,7 @@ def _trimmed(mirror: Bounded, moment: float, grace: int, *, dry: bool) -> Trimme
         # It has not fetched anything yet.
         return Trimmed()
     known, since, why = _pulls(mirror, names, moment)
-    bounds = Bounds(mirror.most, None if why else mirror.days, since, grace)
+    bounds = Bounds(mirror.most, None if why else mirror.days, since, grace, mirror.tag_seconds)
     with enter(mirror.data) as storage:
         its = Run(storage, known, bounds, moment)
         result = its.dry() if dry else its.go()

@@ -78,8 +78,11 @@ def targets(its: Repository) -> set[str]:
     return found | {one for signatures in its.signatures.values() for one in (*signatures, *signatures.values())}
 
 
-def looked(storage: Storage, pulled: Pulled, now: float, tolerated: float) -> Look:
-    """All that is there. What has a time that is more than `tolerated` seconds to come counts as of now."""
+def looked(storage: Storage, pulled: Pulled, now: float, tolerated: float, trusted: float = 0) -> Look:
+    """All that is there. What has a time that is more than `tolerated` seconds to come counts as of now.
+
+    For `trusted` seconds after the mirror was asked for a tag others may have had its manifest from the proxy.
+    """
     seen = Look()
     try:
         catalogue = read_catalogue(storage)
@@ -95,7 +98,7 @@ def looked(storage: Storage, pulled: Pulled, now: float, tolerated: float) -> Lo
         seen.linked |= targets(its)
         seen.beginnings |= its.held
         seen.whole = seen.whole and not its.faults and not its.aliases
-        _Reader(storage, its, seen, pulled, (now, tolerated)).read(through=name in catalogue.through)
+        _Reader(storage, its, seen, pulled, (now, tolerated, trusted)).read(through=name in catalogue.through)
     return seen
 
 
@@ -120,10 +123,10 @@ class _Reader:
     """Reads one repository."""
 
     def __init__(
-        self, storage: Storage, its: Repository, seen: Look, pulled: Pulled, times: tuple[float, float]
+        self, storage: Storage, its: Repository, seen: Look, pulled: Pulled, times: tuple[float, float, float]
     ) -> None:
         self._storage, self._its, self._seen, self._pulled = storage, its, seen, pulled
-        self._now, self._tolerated = times
+        self._now, self._tolerated, self._trusted = times
         self._contents = _Present(storage, its, seen.sizes)
         self._subjects, self._unknown = self._contents.subjects(its.revisions)
         self._noted: dict[str, list[str]] = {}
@@ -188,7 +191,8 @@ class _Reader:
         # Each time a tag is asked for the mirror notes what it has: that stays when the tag moves.
         noted = [self._time(TagEntry(its.name, tag, root).path, gone=0) for tag in self._noted.get(root, ())]
         pulled = self._pulled(its.name, {*image.tags, *need.manifests})
-        image.used = min(max(pulled, max([*image.tags.values(), *made.values(), *noted], default=0) / NANO), self._now)
+        asked = max([*image.tags.values(), *noted], default=0) / NANO + self._trusted
+        image.used = min(max(pulled, asked, max(made.values(), default=0) / NANO), self._now)
         seen.images.append(image)
 
     def _time(self, path: str, gone: int | None = None) -> int:

@@ -102,7 +102,7 @@ class Run:
         return 0
 
     def _look(self) -> Look:
-        return looked(self.storage, self.pulled, self.now, TOLERATED)
+        return looked(self.storage, self.pulled, self.now, TOLERATED, self.bounds.trusted)
 
     def _touch(self, choice: Choice) -> None:
         """From now on it is known since when nothing needs them."""
