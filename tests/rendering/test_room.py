@@ -161,6 +161,21 @@ def test_a_flood_of_refusals_fills_no_disk(proxy: Proxy) -> None:
     assert "the rest gets no row" in proxy.errors()
 
 
+def test_a_flood_of_what_is_open_fills_no_disk_either(proxy: Proxy) -> None:
+    """The page and what belongs to it, however its address is written."""
+    with page(proxy, _HearingPage):
+        stranger, bob = proxy.connection(None), proxy.connection("bob")
+        for path in ("/ui/flood.js", "/u%69/flood.js", "/ui/logout", "/token"):
+            assert {stranger.ask("GET", path).status for _ in range(2 * ROWS)} == {200}
+    assert bob.ask("GET", "/v2/team/app/manifests/after", Accept=KIND).status == 404
+    found = [
+        row
+        for row in rows_until(proxy, "/v2/team/app/manifests/after")
+        if row["path"].endswith(("/flood.js", "/logout", "/token"))
+    ]
+    assert len(found) <= ROWS * len({row["time"][:16] for row in found})
+
+
 def test_a_flood_hides_nothing_else(proxy: Proxy) -> None:
     """Neither the passwords that its address tries, nor what accounts may not do."""
     stranger, bob = proxy.connection(None), proxy.connection("bob")

@@ -1,6 +1,7 @@
 // Which answers get a row in the access log, for nginx's JavaScript module. Rows cost a stranger nothing, and the disk much.
 
-// Of one address in a minute: ten times what the slowest guesser may try, and more than a client that is wrongly set up.
+// Of one address in a minute: ten times what the slowest guesser may try, and more than a client that is wrongly set up, or
+// the page for some dozen people.
 const MOST = 600;
 
 // Whether this answer, which came from the proxy alone, is among the first of its address in this minute. Each password that
@@ -20,7 +21,7 @@ function wanted(r) {
         return '1';
     }
     if (count === MOST + 1) {
-        r.warn(`more than ${MOST} refusals in a minute to ${v.remote_addr}: the rest gets no row in the access log`);
+        r.warn(`more than ${MOST} refusals, or files of the page, in a minute to ${v.remote_addr}: the rest gets no row in the access log`);
     }
     return count > MOST ? '' : '1';
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from registryctl.layout import Revision, TagEntry, TagLink, is_repository
 from registryctl.manifests import References
-from registryctl.model import Contents, MissingError, Needs, Repository, UnknownError, needs
+from registryctl.model import NOT_UNDERSTOOD, Contents, MissingError, Needs, Repository, UnknownError, needs
 from registryctl.reading import read_catalogue, read_repository, shown
 from registryctl.storage import NotThere, Storage, StorageError
 from registryctl.sweep import blobs
@@ -177,7 +177,8 @@ class _Reader:
         content = frozenset(self._contents.target(name) for name in names) | names
         image = Image(its.name, root, names=names, content=content & seen.sizes.keys())
         for digest, why in sorted(need.faults.items()):
-            if why != MISSING:
+            # Of one that is not understood all that it may need is known, which is enough to have it go.
+            if why not in {MISSING, NOT_UNDERSTOOD}:
                 seen.faults.append(f"{its.name}@{digest}: {why}")
                 seen.stays[its.name] |= names
                 seen.held |= image.content
