@@ -143,12 +143,12 @@ def test_registry_gc_that_may_not_start_the_unit(tmp_path: Path, monkeypatch: py
     assert "said" not in done.out
 
 
-def test_registry_gc_without_its_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registry_gc_without_its_unit(host: StoredHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """pulumi up brings it."""
-    (tmp_path / "systemctl").write_text("#!/bin/sh\necho not-found\n")
-    (tmp_path / "systemctl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    done = run(called="registry-gc")
+    (host.root / "systemctl").write_text("#!/bin/sh\necho not-found\n")
+    (host.root / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{host.root}:/usr/bin:/bin")
+    done = host.run(called="registry-gc")
     assert (done.code, "pulumi up brings it" in done.err) == (1, True)
 
 
