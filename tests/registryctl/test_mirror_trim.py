@@ -206,24 +206,7 @@ def test_on_a_full_disk_one_blob_makes_room(mirror: Mirrored, monkeypatch: pytes
     assert mirror.pull("a", "1") == mirror.blobs()
 
 
-<<<<<<< HEAD
-def test_a_leap_of_the_clock_is_no_age(mirror: Mirrored) -> None:
-    """What has a time to come is of now; it gets that time, so that it grows old again."""
-    mirror.an_image("a", "1", BIG, days=-400)
-    mirror.fetched(lambda: mirror.layer("a", b"loose"), -400)
-    mirror.fetched(lambda: mirror.blob(b"lone"), -400)
-    assert mirror.trim(1, 30).why == {}
-    mirror.now += 31 * DAY
-    assert list(mirror.trim(days=30).why) == ["a:1"]
-    mirror.now += DAY
-    mirror.trim_wholly(days=30)
-    assert mirror.blobs() == set()
-
-
 @pytest.mark.parametrize("damage", ["manifest", "child", "tag", "directory"])
-=======
-@pytest.mark.parametrize("damage", ["manifest", "child", "tag", "odd form", "directory"])
->>>>>>> integ
 def test_what_cannot_be_read_stays(damage: str, mirror: Mirrored) -> None:
     """With all that it may need; others go."""
     child = mirror.an_image("a", "", b"layer", days=40)
