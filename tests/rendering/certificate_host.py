@@ -16,7 +16,7 @@ from tests.unit.config import pki
 FQDN = "dr.example.net"
 SERVER = "https://ca.example.net/dir"
 
-_MORE_PLACES = ("/etc/docker-registry", "/usr/local/bin")
+_PROGRAM_PLACE = "/usr/local/bin"
 _PROGRAMS = ("registry-status", "registryctl")
 
 # Writes down each call; certbot does and says what the test wants.
@@ -38,10 +38,16 @@ class CertificateHost(FakeHost):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.data = root / "data"
-        for place in (*_MORE_PLACES, "/data/certbot/logs", "/data/certbot/webroot", "/data/letsencrypt/renewal"):
+        for place in (
+            _PROGRAM_PLACE,
+            "/etc/docker-registry",
+            "/data/certbot/logs",
+            "/data/certbot/webroot",
+            "/data/letsencrypt/renewal",
+        ):
             self.path(place).mkdir(parents=True)
         for name in _PROGRAMS:
-            shutil.copy(TREE / "usr/local/bin" / name, self.path("/usr/local/bin"))
+            shutil.copy(TREE / "usr/local/bin" / name, self.path(_PROGRAM_PLACE))
         self.command("docker", _DOCKER.format(root=root))
         self.certbot("exit 0")
         self.ended("success", 0)
@@ -92,7 +98,4 @@ class CertificateHost(FakeHost):
         return calls.read_text().splitlines() if calls.exists() else []
 
     def _moved(self, script: str) -> str:
-        script = super()._moved(script)
-        for place in _MORE_PLACES:
-            script = script.replace(f"{place}/", f"{self.path(place)}/")
-        return script
+        return super()._moved(script).replace(f"{_PROGRAM_PLACE}/", f"{self.path(_PROGRAM_PLACE)}/")

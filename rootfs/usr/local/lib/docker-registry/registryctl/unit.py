@@ -50,8 +50,8 @@ def run(words: Sequence[str], name: str) -> int:
 
 def _start() -> int:
     if _property("LoadState") != "loaded":
+        refuse_objects(load())
         raise EndError("FAILED", f"there is no {UNIT} on this host; pulumi up brings it")
-    refuse_objects(load())
     print(f"running; journalctl -fu {UNIT} shows how far it is", flush=True)
     started = _systemctl("start", UNIT)
     if started.stderr.startswith("Failed to start "):
