@@ -77,7 +77,7 @@ def without_authentication(site: str, account: str) -> str:
     """The program's site where everybody is `account`, unasked: rights, headers and all else are as they were."""
     site, asked = re.subn(r"^\s*auth_request /account;\n", "", site, flags=re.MULTILINE)
     site, named = re.subn(r"\bauth_request_set \$account [^;]+;", f"set $account {account};", site)
-    site = re.sub(r"^\s*auth_request_set \$refusal [^;]+;\n", "", site, flags=re.MULTILINE)
+    site = re.sub(r"^\s*auth_request_set \$(?:refusal|password_cache) [^;]+;\n", "", site, flags=re.MULTILINE)
     if not asked or not named:
         raise LabError("the site asks for no account: its form has changed")
     return site

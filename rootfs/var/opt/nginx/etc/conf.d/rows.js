@@ -9,7 +9,7 @@ const MOST = 600;
 // themselves: nobody else can hide them.
 function wanted(r) {
     const v = r.variables;
-    if (v.account && v.refusal === 'unauthorized' && /^(?:MISS|EXPIRED)$/.test(v.compared)) {
+    if (v.account && v.refusal === 'unauthorized' && /^(?:MISS|EXPIRED)$/.test(v.password_cache)) {
         return '1';
     }
     const minute = Math.floor(Date.now() / 60000);
