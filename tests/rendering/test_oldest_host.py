@@ -64,7 +64,7 @@ _DIRECTIVES = (
     "After Before Conflicts ConditionPathExists DefaultDependencies Description Documentation OnFailure "
     "PartOf Requires Wants BindsTo RequiresMountsFor StartLimitBurst StartLimitIntervalSec WantedBy Also "
     "Environment EnvironmentFile ExecCondition ExecReload ExecStart ExecStartPost ExecStartPre ExecStop "
-    "ExecStopPost Group IOSchedulingClass IOSchedulingPriority KillMode Nice NoNewPrivileges "
+    "ExecStopPost Group IOSchedulingClass IOSchedulingPriority KillMode MemoryMax Nice NoNewPrivileges "
     "PrivateTmp ProtectHome ProtectSystem ReadWritePaths "
     "RemainAfterExit Restart RestartSec RuntimeDirectory RuntimeDirectoryMode StandardError "
     "StandardOutput StateDirectory SuccessExitStatus SyslogIdentifier TimeoutStartSec TimeoutStopSec Type "
