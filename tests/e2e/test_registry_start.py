@@ -159,7 +159,7 @@ def test_its_last_words_are_in_the_log(kind: str, tmp_path: Path) -> None:
     """Why it does not start, each time."""
     for _ in range(ROUNDS):
         with started(kind, tmp_path, BAD) as container:
-            # A writer that was just begun may miss the signal: it has its time to end, as when the container is stopped.
+            # A writer that was just begun may miss the signal; then it has its time to end, as in a stop.
             assert docker("wait", container.name, timeout=STOP_SECONDS + SECONDS).stdout.strip() != "0"
             assert container.in_docker_log("nonsense")
 
