@@ -8,6 +8,8 @@ ROOTS = ("/etc", "/home", "/opt", "/root", "/srv", "/usr", "/var")
 NOT_OURS = (
     "/root/.docker",
     "/var/cache",
+    # The distribution's timers copy its packages' states there once a day.
+    "/var/backups",
     "/var/lib/apt",
     "/var/lib/containerd",
     "/var/lib/docker",
