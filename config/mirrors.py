@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 from config.access import Access, Pattern, each_once
 from config.backup import SuppliedText
 from config.base import Concern, Whole, as_text, bytes_of, is_printable, refused
+from config.endpoints import agrees_with_insecure, only_with_tls
 from config.errors import Fault, shown
 from config.faults import key_of
 from config.images import Images
@@ -142,19 +143,12 @@ class Mirror(Concern):
     @field_validator("upstream")
     @classmethod
     def _secure(cls, value: str | None, info: ValidationInfo) -> str | None:
-        insecure = info.data.get("insecure")
-        if insecure is False and value is not None and value.startswith("http:"):
-            raise refused("https://, or insecure: true besides, which sends passwords and images in plain text")
-        if insecure is True and (value is None or value.startswith("https:")):
-            raise refused("http://, because insecure is true")
-        return value
+        return agrees_with_insecure(value, info, "passwords and images")
 
     @field_validator("server_ca")
     @classmethod
     def _only_with_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("insecure"):
-            raise refused("no value, because insecure is true: no certificate is looked at", found="CA certificates")
-        return value
+        return only_with_tls(value, info)
 
     @field_validator("password")
     @classmethod

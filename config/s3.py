@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from config.base import HIDDEN, Concern, Supplied, Whole, as_text, refused
+from config.endpoints import agrees_with_insecure, only_with_tls
 from config.pem import parse_authorities
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -125,12 +126,7 @@ class S3(Concern):
     @field_validator("endpoint")
     @classmethod
     def _secure(cls, value: str | None, info: ValidationInfo) -> str | None:
-        insecure = info.data.get("insecure")
-        if insecure is False and value is not None and value.startswith("http:"):
-            raise refused("https://, or insecure: true besides, which sends images in plain text")
-        if insecure is True and (value is None or value.startswith("https:")):
-            raise refused("http://, because insecure is true")
-        return value
+        return agrees_with_insecure(value, info, "images")
 
     @field_validator("region")
     @classmethod
@@ -150,9 +146,7 @@ class S3(Concern):
     @field_validator("server_ca")
     @classmethod
     def _only_with_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("insecure"):
-            raise refused("no value, because insecure is true: no certificate is looked at", found="CA certificates")
-        return value
+        return only_with_tls(value, info)
 
     @field_validator("secret_key")
     @classmethod

@@ -133,7 +133,6 @@ def _layers(
 ) -> None:
     """Links of layers that nothing needs: at once, or later for the sake of pulls that may be under way."""
     gone, needed = images
-    now, grace = times
     lately = {name for image in gone for name in image.names}
     for digest, target in its.layers.items():
         if digest in needed:
@@ -141,14 +140,7 @@ def _layers(
         path = LayerLink(its.name, digest).path
         if digest in lately:
             choice.touched.append(path)
-            continue
-        try:
-            unneeded = now - storage.time(path) / NANO
-        except StorageError:
-            continue
-        if unneeded < -grace:
-            choice.touched.append(path)
-        elif unneeded >= grace:
+        elif _is_long_unneeded(storage, path, choice, times):
             plan.loose[digest] = target
 
 
@@ -156,18 +148,22 @@ def _blobs(storage: Storage, seen: Look, choice: Choice, times: tuple[float, flo
     """Blobs to which no link leads now, and which no image names. One that was just written gets its link yet."""
     if not seen.whole:
         return
-    now, grace = times
     named = {digest for image in seen.images for digest in (*image.names, *image.content)}
     beginnings = tuple(seen.beginnings)
     for digest, size in seen.sizes.items():
         if digest in seen.linked or digest in seen.held or digest in named or digest.startswith(beginnings):
             continue
-        path = blob_path(digest)
-        try:
-            unneeded = now - storage.time(path) / NANO
-        except StorageError:
-            continue
-        if unneeded < -grace:
-            choice.touched.append(path)
-        elif unneeded >= grace:
+        if _is_long_unneeded(storage, blob_path(digest), choice, times):
             choice.blobs[digest] = size
+
+
+def _is_long_unneeded(storage: Storage, path: str, choice: Choice, times: tuple[float, float]) -> bool:
+    """By its time. What can't be told stays; a time to come is put right."""
+    now, grace = times
+    try:
+        unneeded = now - storage.time(path) / NANO
+    except StorageError:
+        return False
+    if unneeded < -grace:
+        choice.touched.append(path)
+    return unneeded >= grace
