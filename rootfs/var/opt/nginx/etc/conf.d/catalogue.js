@@ -53,7 +53,8 @@ async function seen(r, last, wanted) {
     return found;
 }
 
-async function show(r) {
+// Answers a question for the catalogue by what `find(r, last, wanted)` gives: see `seen`. `tell(r, names)` may add headers.
+async function answer(r, find, tell) {
     const parts = r.variables.request_uri.split('?');
     const query = parts.slice(1).join('?');
     const n = decoded(value(query, 'n'));
@@ -62,7 +63,7 @@ async function show(r) {
         return;
     }
     const wanted = n === '' ? DEFAULT : Number(n);
-    const found = wanted ? await seen(r, value(query, 'last'), wanted) : [];
+    const found = wanted ? await find(r, value(query, 'last'), wanted) : [];
     if (found === null) {
         refuse(r, 503, 'UNAVAILABLE', 'the registry does not answer; try again in a few seconds');
         return;
@@ -72,8 +73,13 @@ async function show(r) {
         const last = encodeURIComponent(shown[wanted - 1]);
         r.headersOut['Link'] = `</v2/_catalog?last=${last}&n=${wanted}>; rel="next"`;
     }
+    tell(r, shown);
     r.headersOut['Content-Type'] = 'application/json';
     r.return(200, JSON.stringify({repositories: shown}) + '\n');
 }
 
-export default {show};
+function show(r) {
+    return answer(r, seen, () => undefined);
+}
+
+export default {MOST, MOST_PAGES, answer, decoded, is_seen, show};

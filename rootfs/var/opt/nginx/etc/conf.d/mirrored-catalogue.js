@@ -3,39 +3,17 @@
 // the other, and what the account may not pull is left out; maps decide that, as for a pull. A page is full, and says that
 // more follows, by what the account sees alone. A mirror that doesn't answer has nothing to show; the registry has to.
 
-// The most that a registry gives at a time. The site has room for so many of the longest names.
-const MOST = 1000;
-// As the registry has it.
-const DEFAULT = 100;
+import catalogue from '/etc/nginx/conf.d/catalogue.js';
+
+const MOST = catalogue.MOST;
 // One that turns in a circle must come to an end.
-const MOST_PAGES = 10 * 1000;
 const MOST_PAGES_OF_MIRROR = 100;
 const LONGEST = 255;
 const NAME = /^[a-z0-9]+(?:(?:[.]|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[.]|__?|-+)[a-z0-9]+)*)*$/;
 
-function decoded(text) {
-    return text.replace(/%([0-9A-Fa-f]{2})/g, (all, hex) => String.fromCharCode(parseInt(hex, 16)));
-}
-
-// The first value that a query has for a name, as it was sent. What the registry makes of a strange one is its own matter.
-function value(query, name) {
-    const found = query.split('&').map((pair) => pair.split('=')).filter((pair) => decoded(pair[0]) === name);
-    return found.length ? found[0].slice(1).join('=') : '';
-}
-
-function refuse(r, status, code, message) {
-    r.headersOut['Content-Type'] = 'application/json';
-    r.return(status, JSON.stringify({errors: [{code: code, message: message, detail: null}]}));
-}
-
 // A registry compares names part by part.
 function place(name) {
     return name.replace(/\//g, '\x00');
-}
-
-function is_seen(r, name) {
-    r.variables.candidate = name;
-    return r.variables.candidate_access === 'allow';
 }
 
 function is_mirrored(r, name) {
@@ -49,7 +27,7 @@ function own(last, prefixes) {
         location: '/catalogue-page',
         prefix: '',
         last: last,
-        most: MOST_PAGES,
+        most: catalogue.MOST_PAGES,
         // A mirror hides what lies below its prefix.
         names: (found) => found.filter((name) => !prefixes.some((prefix) => name.startsWith(`${prefix}/`))),
     };
@@ -107,7 +85,7 @@ async function advance(r, its) {
         } else {
             its.last = encodeURIComponent(found[found.length - 1]);
         }
-        its.ready = names.filter((name) => is_seen(r, name));
+        its.ready = names.filter((name) => catalogue.is_seen(r, name));
     }
     return true;
 }
@@ -115,7 +93,7 @@ async function advance(r, its) {
 // One more than `wanted` of the names that are seen, if there are as many; nothing where the registry gives no answer.
 async function seen(r, last, wanted) {
     const prefixes = r.variables.mirror_prefixes.split(' ');
-    const after = decoded(last);
+    const after = catalogue.decoded(last);
     const all = [own(last, prefixes)];
     prefixes.filter((prefix) => after.startsWith(`${prefix}/`) || place(after) < place(`${prefix}/`))
         .forEach((prefix) => all.push(mirrored(r, prefix, after)));
@@ -139,33 +117,17 @@ async function seen(r, last, wanted) {
     return found;
 }
 
-async function show(r) {
-    const parts = r.variables.request_uri.split('?');
-    const query = parts.slice(1).join('?');
-    const n = decoded(value(query, 'n'));
-    if (!/^[0-9]{0,6}$/.test(n) || Number(n) > MOST) {
-        refuse(r, 400, 'PAGINATION_NUMBER_INVALID', 'invalid number of results requested');
-        return;
-    }
-    const wanted = n === '' ? DEFAULT : Number(n);
-    const found = wanted ? await seen(r, value(query, 'last'), wanted) : [];
-    if (found === null) {
-        refuse(r, 503, 'UNAVAILABLE', 'the registry does not answer; try again in a few seconds');
-        return;
-    }
-    const shown = found.slice(0, wanted);
-    if (found.length > wanted) {
-        const last = encodeURIComponent(shown[wanted - 1]);
-        r.headersOut['Link'] = `</v2/_catalog?last=${last}&n=${wanted}>; rel="next"`;
-    }
-    // What of these nobody can delete here. To look at it would fetch its tags from the other registry.
+// What of these nobody can delete here. To look at it would fetch its tags from the other registry.
+function tell(r, shown) {
     const elsewhere = r.variables.mirror_prefixes.split(' ')
         .filter((prefix) => shown.some((name) => name.startsWith(`${prefix}/`)));
     if (elsewhere.length) {
         r.headersOut['Docker-Registry-Mirrored'] = elsewhere.join(' ');
     }
-    r.headersOut['Content-Type'] = 'application/json';
-    r.return(200, JSON.stringify({repositories: shown}) + '\n');
+}
+
+function show(r) {
+    return catalogue.answer(r, seen, tell);
 }
 
 export default {show};
