@@ -7,6 +7,7 @@ from components.connection import Command
 from components.host import FileArgs, Host
 from config import Settings
 from rendering.mirrors import bounds
+from rendering.objects import on_host
 from rendering.rootfs import render
 
 
@@ -43,6 +44,7 @@ class Facts(pulumi.ComponentResource):
             served=certificate.on_host,
             mirrors=settings.mirrors,
             bounds=bounds(settings.mirrors, host.root),
+            **on_host(settings.storage.s3, host.root),
         )
         # Earlier versions had host.conf by the name that ends in "file": it goes.
         self.ready = host.file(

@@ -31,6 +31,15 @@ def authorities(objects: S3 | None, home: str) -> list[HostFile]:
     return [HostFile(f"{home}/{_AUTHORITIES}", objects.server_ca)] if objects and objects.server_ca else []
 
 
+def on_host(objects: S3 | None, root: str) -> dict[str, str | None]:
+    """Where the host's own tools find the CA certificates and the key: paths on the host, none where there are none."""
+    home = f"{root}/docker-registry/etc"
+    return {
+        "store_authorities": f"{home}/{_AUTHORITIES}" if objects and objects.server_ca else None,
+        "store_key": f"{home}/{KEY}" if objects and objects.secret_key else None,
+    }
+
+
 def environment(objects: S3 | None) -> dict[str, str]:
     """Where the SDK finds both: paths inside the container."""
     found = {}

@@ -15,19 +15,23 @@ from config.mirrors import Mirror
 from config.network import Network
 from config.registry import Registry
 from config.retention import Policy, Retention
+from config.s3 import S3
 from config.site import Site
 from config.storage import Storage
 from registryctl import facts
 from rendering.mirrors import bounds
+from rendering.objects import on_host
 from rendering.rootfs import render
+from tests.unit.config import pki
 
 STACK = "o/docker-registry/prod"
 SERVED = "/srv/data/letsencrypt/live/dr.example.net/fullchain.pem"
 
 
-def _rendered(root: str = "/srv/data", stack: str = STACK, **concerns: object) -> str:
+def _rendered(root: str = "/srv/data", stack: str = STACK, storage: Storage | None = None, **concerns: object) -> str:
+    storage = storage or Storage()
     defaults: dict[str, Any] = {
-        "storage": Storage(),
+        "storage": storage,
         "registry": Registry(),
         "images": Images(),
         "gc": GarbageCollection(),
@@ -38,6 +42,7 @@ def _rendered(root: str = "/srv/data", stack: str = STACK, **concerns: object) -
         "served": SERVED,
         "mirrors": (),
         "bounds": (),
+        **on_host(storage.s3, root),
     }
     return render("/etc/docker-registry/host.json", root=root, stack=stack, **{**defaults, **concerns}).content
 
@@ -196,3 +201,28 @@ def test_without_facts_it_is_no_host(tmp_path: Path) -> None:
     """And that is what is said."""
     with pytest.raises(facts.FactsError, match="no host of a registry"):
         facts.load(tmp_path / "none")
+
+
+def test_an_object_store_arrives(tmp_path: Path) -> None:
+    """By the paths on the host of its key and its authorities. Where there is none, nothing speaks of it."""
+    known = {"bucket": "acme-images", "region": "eu-central-1"}
+    found = _loaded(tmp_path, _rendered(storage=Storage(driver="s3", s3=S3.model_validate(known))))
+    assert found.objects == "acme-images"
+    assert found.store == facts.Store("acme-images", "", "", "eu-central-1", False, None, None)
+    s3 = {
+        "bucket": "acme-images",
+        "endpoint": "https://s3.example.net:9000",
+        "prefix": "registries/acme",
+        "serverCa": pki.issue("ca.example.net", authority=True).pem,
+        "accessKey": "name",
+        "secretKey": "key",
+    }
+    found = _loaded(tmp_path, _rendered(storage=Storage(driver="s3", s3=S3.model_validate(s3))))
+    home = Path("/srv/data/docker-registry/etc")
+    assert found.objects == "https://s3.example.net:9000/acme-images/registries/acme"
+    assert found.store == facts.Store(
+        *("acme-images", "registries/acme", "https://s3.example.net:9000", "us-east-1", True),
+        home / "store-ca.pem",
+        home / "store-key",
+    )
+    assert "store" not in _rendered()

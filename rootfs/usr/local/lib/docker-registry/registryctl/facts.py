@@ -47,6 +47,23 @@ class Bounded:
 
 
 @dataclass(frozen=True)
+class Store:
+    """The object store in which the images lie."""
+
+    bucket: str
+    prefix: str
+    """The directory in the bucket below which all lies, without slashes around it; empty: all of the bucket."""
+    endpoint: str
+    """Where the store is asked; empty: Amazon S3 in the region."""
+    region: str
+    path_style: bool
+    authorities: Path | None
+    """The CA certificates by which it is trusted, and no others. None: those of this host."""
+    key: Path | None
+    """The file of the key, root's alone. None: the host's role opens the store."""
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The certificate of the proxy. `chain` and `key` are the host's own pair of which it is a copy, if it is one."""
 
@@ -90,6 +107,8 @@ class Facts:
     """Those of them that have bounds."""
     objects: str = ""
     """The bucket, and the directory in it, where the images lie in an object store; none where they are files."""
+    store: Store | None = None
+    """How that is reached. None also where an earlier version wrote the facts."""
 
     @property
     def data(self) -> Path:
@@ -213,6 +232,19 @@ def _facts(whole: _Part) -> Facts:
         mirrors=whole.texts("mirrors") if whole.has("mirrors") else (),
         bounded=tuple(map(_bounded, whole.parts("mirrorBounds"))) if whole.has("mirrorBounds") else (),
         objects=whole.text("objects") if whole.has("objects") else "",
+        store=_store(whole.part("store")) if whole.has("store") else None,
+    )
+
+
+def _store(part: _Part) -> Store:
+    return Store(
+        bucket=part.text("bucket"),
+        prefix=part.text("prefix"),
+        endpoint=part.text("endpoint"),
+        region=part.text("region"),
+        path_style=part.flag("pathStyle"),
+        authorities=part.place("authorities"),
+        key=part.place("key"),
     )
 
 
