@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -55,6 +55,12 @@ class HostBarrier:
         self._closing = self._sockets / "closing"
         self._has_turn = False
         self._is_closed = False
+        self._locks: list[int] = []
+
+    @property
+    def locks(self) -> Sequence[int]:
+        """The descriptors of what it holds. A process that inherits them holds it too, until it ends."""
+        return tuple(self._locks)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -67,9 +73,11 @@ class HostBarrier:
             self._await_turn(descriptor)
             self._say_whose(descriptor)
             self._has_turn = True
+            self._locks = [descriptor]
             yield
         finally:
             self._has_turn = False
+            self._locks = []
             os.close(descriptor)
 
     @contextmanager
@@ -81,9 +89,11 @@ class HostBarrier:
         try:
             self._close(lock)
             self._is_closed = True
+            self._locks.append(lock)
             yield
         finally:
             self._is_closed = False
+            self._locks = [held for held in self._locks if held != lock]
             # Nobody waits longer than needed; where this fails, the word is out of date in some seconds.
             for path in (self._closing, self._run / "closed"):
                 try:

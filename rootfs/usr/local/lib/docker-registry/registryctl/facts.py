@@ -136,6 +136,11 @@ def load_site(path: Path | None = None) -> Site:
     return _load(path or PATH, _site)
 
 
+def load_store(path: Path) -> Store:
+    """Reads how the object store is reached, of a file that has this part of the facts. Raises as `load` does."""
+    return _load(path, lambda whole: _store(whole.part("store")))
+
+
 def _load(path: Path, make: Callable[[_Part], _Made]) -> _Made:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

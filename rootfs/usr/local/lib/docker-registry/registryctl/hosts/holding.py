@@ -1,0 +1,40 @@
+"""Holding a barrier for longer than the process lives that closed it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+_COMMAND = "/bin/sleep"
+
+
+class Holding:
+    """A process that has inherited locks, and does nothing but end after a time. That of before ends once it is there.
+
+    If this process is killed, nobody writes before those it promised that to have noticed. It counts no time in which
+    the host sleeps: it may end late, never early.
+    """
+
+    def __init__(self, locks: Sequence[int]) -> None:
+        self._locks = locks
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def until(self, seconds: float) -> None:
+        """For so long from now on. Raises OSError."""
+        before, quiet = self._process, subprocess.DEVNULL
+        words = [_COMMAND, str(seconds)]
+        self._process = subprocess.Popen(
+            words, pass_fds=self._locks, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+        _end(before)
+
+    def end(self) -> None:
+        """No longer."""
+        before, self._process = self._process, None
+        _end(before)
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        process.kill()
+        process.wait()

@@ -1,0 +1,205 @@
+"""The barrier of a host that is not alone with its bucket: within it, no host has a process that could write there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from typing import Protocol
+
+from registryctl.bucket import Bucket
+from registryctl.hosts import times
+from registryctl.hosts.messages import Entry
+from registryctl.hosts.run import Clock, Others, Run, merged
+from registryctl.journals import Barrier, BarrierError, BusyError, Journal
+from registryctl.storage import StorageError
+
+
+class Guarded(Barrier, Protocol):
+    """A barrier that is looked at again before each removal: it may have ended in other ways than by its caller."""
+
+    def guard(self) -> None:
+        """BarrierError: nothing may be removed any more."""
+
+
+class PeerBarrier:
+    """The barrier of all hosts that write to a bucket, for one caller on one of them.
+
+    `local` is that of this host, `me` how the others know it, `patience` how many seconds the turn of others is waited
+    for, `looking` what only one process of this host may be within. Other hosts hold for as long as they hear of this
+    one, and a little longer. If it stops, they go on.
+    """
+
+    def __init__(
+        self,
+        local: Barrier,
+        bucket: Bucket,
+        me: Entry,
+        reason: str,
+        *,
+        patience: float = 900,
+        clock: Clock | None = None,
+        looking: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._local = local
+        self._bucket = bucket
+        self._me = me
+        self._reason = reason
+        self._patience = patience
+        self._clock = clock or Clock()
+        self._looking = looking
+        self._run: Run | None = None
+        self._is_closed = False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Within it no tool removes or brings back anything, on no host. BusyError: it did not come in time."""
+        end = self._clock.now() + self._patience
+        others = Others(self._bucket, self._me.identity, self._clock.now)
+        with ExitStack() as held:
+            while not self._took_turn(held, others, end):
+                # Its service takes this host's turn meanwhile, and gives it to the other.
+                self._make_way(others, end)
+            try:
+                yield
+            finally:
+                self._run = None
+
+    def _make_way(self, others: Others, end: float) -> None:
+        with _in_words():
+            while (other := others.first()) is not None:
+                if self._clock.now() > end:
+                    raise BusyError(f"another tool ({other.reason} of {other.stack}) has been at the same bucket")
+                self._clock.pause(times.PAUSE)
+
+    def _took_turn(self, held: ExitStack, others: Others, end: float) -> bool:
+        with ExitStack() as tried, _in_words():
+            tried.enter_context(self._local.turn())
+            run = Run(self._bucket, self._me, "run", self._reason, self._clock)
+            tried.callback(_end, run)
+            run.want("turn")
+            run.find_peers()
+            if not self._granted(run, others, end):
+                return False
+            run.grant()
+            tried.enter_context(_beats(run))
+            held.enter_context(tried.pop_all())
+            self._run = run
+        return True
+
+    def _granted(self, run: Run, others: Others, end: float) -> bool:
+        """Whether all give way to this run; False: this one gives way to another."""
+        silent = self._clock.now() + times.SILENT
+        while not run.reached("turn", silent=silent, patience=end):
+            if others.first() is not None:
+                return False
+            self._clock.pause(times.PAUSE)
+            run.beat()
+        return True
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Within it no process lives, on any host, that could write. BarrierError, and nothing was begun."""
+        run = self._run
+        if run is None:
+            raise BarrierError("it is not this tool's turn")
+        with _in_words():
+            run.want("closed")
+        try:
+            # All close at the same time: so pushes wait nowhere longer than needed.
+            with self._local.closed():
+                with _in_words():
+                    self._await_closed(run)
+                self._is_closed = True
+                yield
+        finally:
+            self._is_closed = False
+            with suppress(StorageError):
+                run.want("turn")
+
+    def _await_closed(self, run: Run) -> None:
+        drain = max((answer.drain for answer in run.answers.values()), default=0)
+        end = self._clock.now() + drain + times.CLOSING
+        while not run.reached("closed", silent=end, patience=end):
+            if self._clock.now() > end:
+                raise BarrierError("another host, which writes to the same bucket, does not stop its writes")
+            self._clock.pause(times.PAUSE)
+            run.beat()
+        run.check("closed")
+
+    def guard(self) -> None:
+        """To be asked before each removal. BarrierError: it must not be sent."""
+        if self._run is None:
+            raise BarrierError("it is not this tool's turn")
+        try:
+            self._run.check("closed" if self._is_closed else "turn")
+        except (BarrierError, StorageError) as error:
+            raise BarrierError(f"stopped halfway; the next run goes on from there: {error}") from error
+
+    def journals(self) -> list[Journal]:
+        """Those of all hosts; what others have they are asked for. BarrierError: one does not say."""
+        with _in_words():
+            if self._run is not None:
+                return [*self._local.journals(), *self._run.journals()]
+            with self._looking():
+                return [*self._local.journals(), *self._asked()]
+
+    def _asked(self) -> list[Journal]:
+        run = Run(self._bucket, self._me, "look", self._reason, self._clock)
+        run.find_peers()
+        if not run.peers:
+            return []
+        try:
+            run.want("journals")
+            end = self._clock.now() + times.SILENT
+            while not run.reached("journals", silent=end, patience=end):
+                self._clock.pause(times.PAUSE)
+                run.beat()
+            return run.journals()
+        finally:
+            _end(run)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Deletes journals of generations that have ended; those of others are forgotten when this has ended."""
+        if not self._is_closed or self._run is None:
+            raise BarrierError("generations may live")
+        wanted = list(names)
+        self._local.forget([name for name in wanted if "/" not in name])
+        self._run.forget = merged(self._run.forget, [name for name in wanted if "/" in name])
+
+
+def _end(run: Run) -> None:
+    """Where that can't be said, others notice by themselves, later."""
+    with suppress(StorageError):
+        run.want("end")
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        raise BarrierError(f"the store does not say who else writes there: {error}") from error
+
+
+@contextmanager
+def _beats(run: Run) -> Iterator[None]:
+    """Others hear of this run while it works, and for no longer than this process lives."""
+    if not run.clock.beats:
+        yield
+        return
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(times.BEAT):
+            # A beat that is lost is followed by another; if many are, the guard says so.
+            with suppress(StorageError):
+                run.beat()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

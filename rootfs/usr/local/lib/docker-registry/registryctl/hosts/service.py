@@ -1,0 +1,100 @@
+"""`registryctl hosts serve`: the service of a host that shares its bucket, for as long as it runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registryctl.bucket import Bucket, Object
+from registryctl.hosts import times
+from registryctl.hosts.joining import Admission
+from registryctl.hosts.messages import LIMIT, Entry, MessageError, entry_of
+from registryctl.hosts.run import Clock
+from registryctl.hosts.serve import Means, Server
+from registryctl.machine import RUN
+from registryctl.storage import StorageError
+
+SEEN = RUN / "hosts"
+"""What the service saw last, for registry-status."""
+
+
+@dataclass
+class Service:
+    """Looks and serves, again and again."""
+
+    means: Means
+    admission: Admission
+    seen: Path = SEEN
+    _names: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    _fault: str = ""
+
+    def __post_init__(self) -> None:
+        self._server = Server(self.means)
+
+    def step(self) -> float:
+        """One look; how many seconds until the next."""
+        try:
+            may = self.admission.look()
+            hosts = self._server.look()
+            found = [self._described(one, hosts) for one in hosts]
+        except StorageError as error:
+            self._server.expire()
+            self._tell(str(error))
+            self._leave({"at": self.means.now(), "fault": str(error)})
+            return times.LOOK if self._server.is_serving else times.IDLE
+        self._tell("")
+        self._leave({"at": self.means.now(), "me": self.means.me.identity, "joined": may, "hosts": found})
+        if self._server.is_serving or not may:
+            return times.LOOK
+        return times.IDLE if len(hosts) > 1 else times.ALONE
+
+    def run(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Without an end."""
+        while True:
+            pause(self.step())
+
+    def _described(self, one: Object, hosts: Sequence[Object]) -> dict[str, object]:
+        """A host, and how many seconds ago, by the store's clock, it last gave a sign of itself."""
+        return {**self._named(one), "quiet": quiet(one, hosts)}
+
+    def _named(self, one: Object) -> Mapping[str, str]:
+        etag, found = self._names.get(one.key, ("", {}))
+        if etag != one.etag:
+            found = described(self.means.bucket, one)
+            self._names[one.key] = (one.etag, found)
+        return found
+
+    def _tell(self, fault: str) -> None:
+        """Once, and when it is over."""
+        if fault != self._fault:
+            self.means.say(f"the store does not answer: {fault}" if fault else "the store answers again")
+        self._fault = fault
+
+    def _leave(self, found: Mapping[str, object]) -> None:
+        new = self.seen.with_name(f"{self.seen.name}.new")
+        # On a full /run the status says that nothing new was seen.
+        with suppress(OSError):
+            new.write_text(json.dumps(found), encoding="utf-8")
+            new.replace(self.seen)
+
+
+def quiet(one: Object, hosts: Sequence[Object]) -> int:
+    """For how many seconds a host has given no sign of itself. The last sign of any is taken as now."""
+    return (max(its.time for its in hosts) - one.time) // 1_000_000_000
+
+
+def described(bucket: Bucket, one: Object) -> dict[str, str]:
+    """An entry as it is told of. Raises StorageError."""
+    try:
+        return dict(vars(entry_of(one.key, bucket.read(one.key, LIMIT))))
+    except MessageError as error:
+        return {**vars(Entry("", one.key, "", "")), "fault": str(error)}
+
+
+def made(means: Means) -> Service:
+    """Of this host."""
+    return Service(means, Admission(means.bucket, means.me, Clock(means.now)))
