@@ -259,7 +259,7 @@ def _chance(seed: int, folder: Path) -> bool:
 
 def _happens(world: World, folder: Path) -> bool:
     rng = world.rng
-    hosts = [world.host(folder) for _ in range(rng.choice([2, 2, 3]))]
+    hosts = [world.host(folder) for _ in range(rng.choice([1, 2, 2, 3]))]
     settled(world, *hosts)
     world.lossy = rng.choice([0, 0, 0.01, 0.05])
     wrong: list[str] = []
@@ -276,9 +276,9 @@ def _happens(world: World, folder: Path) -> bool:
                         # It sleeps, or reads for long.
                         world.pause(rng.choice([0, 0, 1, 5, 20, 60, 400]))
                         barrier.guard()
-                        sent = world.time
-                        # The store takes it as long as a request may be under way.
-                        while world.time < sent + rng.choice([0, 1, 5, 40]):
+                        # As long as a request may be under way.
+                        over = world.time + rng.choice([0, 1, 5, 40])
+                        while world.time < over:
                             wrong.extend(f"{its.stack} at {world.time}" for its in world.hosts if its.may_write)
                             removed.append(world.time)
                             world.pause(1)
@@ -286,8 +286,8 @@ def _happens(world: World, folder: Path) -> bool:
         return act
 
     tools = [world.start("a tool", tool(rng.choice(hosts))) for _ in range(rng.choice([1, 1, 2, 3]))]
-    for _ in range(rng.randrange(12)):
-        world.go(lambda: all(one.over for one in tools), rng.random() * 60)
+    for _ in range(rng.randrange(4, 16)):
+        world.go(lambda: all(one.over for one in tools), rng.random() * 40)
         _accident(world, folder)
     world.lossy = 0
     for host in world.hosts:
