@@ -98,8 +98,8 @@ quick: venv ## The tests that need no lab
 	@$(BIN)/python -m pytest -m "not e2e"
 
 .PHONY: oracle
-oracle: venv ## Try clean-up, deletion and undoing on 20,000 random storages, or on COUNT from FIRST on
-	@PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.storage_oracle $(or $(FIRST),0) $(or $(COUNT),20000)
+oracle: venv ## Try clean-up, deletion and undoing on 20,000 random storages, or on COUNT from FIRST on; KIND=objects: buckets
+	@PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.storage_oracle $(or $(FIRST),0) $(or $(COUNT),20000) $(KIND)
 
 .PHONY: rights
 rights: venv ## Try rights, catalogues and immutable tags at the real proxy, COUNT (10,000) of each kind, from world FIRST on

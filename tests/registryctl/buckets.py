@@ -156,10 +156,13 @@ class FolderBucket:
     def remove(self, keys: Sequence[str]) -> dict[str, str]:
         """The files, and the directories that nobody would know of in a store."""
         for key in keys:
-            folder = Path(self._root, key)
-            folder.unlink(missing_ok=True)
-            while (folder := folder.parent) != Path(self._root) and not any(folder.iterdir()):
-                folder.rmdir()
+            file = Path(self._root, key)
+            if file.is_file():
+                file.unlink()
+                for folder in file.parents:
+                    if folder == Path(self._root) or any(folder.iterdir()):
+                        break
+                    folder.rmdir()
         return {}
 
     def head(self, key: str) -> Object:
@@ -178,9 +181,12 @@ class FolderBucket:
 
 
 class FailingBucket:
-    """Passes on to another one; the request number `at`, from 0 on, raises: before or after it was done."""
+    """Passes on to another one; the request number `at`, from 0 on, raises: before or after it was done.
 
-    def __init__(self, bucket: Bucket, at: int, error: BaseException, *, after: bool = False) -> None:
+    `error` makes of the kind of the request what it raises.
+    """
+
+    def __init__(self, bucket: Bucket, at: int, error: Callable[[str], BaseException], *, after: bool = False) -> None:
         self._bucket, self._at, self._error, self._after = bucket, at, error, after
         self.calls: list[str] = []
         self._lock = threading.Lock()
@@ -191,7 +197,7 @@ class FailingBucket:
         found = list(self._bucket.list(prefix))
         yield from found[: len(found) // 2] if strikes else found
         if strikes:
-            raise self._error
+            raise self._error("list")
 
     def read(self, key: str, limit: int) -> bytes:
         """See above."""
@@ -207,9 +213,10 @@ class FailingBucket:
             return self._bucket.remove(keys)
         if self._after:
             self._bucket.remove(keys[: (len(keys) + 1) // 2])
-        if not isinstance(self._error, StorageError):
-            raise self._error
-        return dict.fromkeys(keys, str(self._error))
+        error = self._error("remove")
+        if not isinstance(error, StorageError):
+            raise error
+        return dict.fromkeys(keys, str(error))
 
     def head(self, key: str) -> Object:
         """See above."""
@@ -225,4 +232,4 @@ class FailingBucket:
             return act()
         if self._after:
             act()
-        raise self._error
+        raise self._error(kind)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from registryctl.files import FileStorage
-from registryctl.storage import Entry, Room, StorageError
+from registryctl.storage import Entry, Plain, Room, StorageError
 
 Found = TypeVar("Found")
 
@@ -15,7 +15,7 @@ class KilledError(BaseException):
     """What nobody catches: as if the process had ended there."""
 
 
-class FaultyStorage:
+class FaultyStorage(Plain):
     """Passes on to another one; at call number `at` it raises, before or after that was done."""
 
     def __init__(self, storage: FileStorage, at: int, error: BaseException, *, after: bool = False) -> None:
@@ -58,9 +58,9 @@ class FaultyStorage:
         else:
             self._do(lambda: self._storage.prune(path, top))
 
-    def settle(self) -> None:
+    def settle(self) -> dict[str, str]:
         """Passed on."""
-        self._do(self._storage.settle)
+        return self._do(self._storage.settle)
 
     def time(self, path: str) -> int:
         """Passed on."""

@@ -33,9 +33,9 @@ class Watched(FileStorage):
         super().remove(path)
         self.done.append(path.removeprefix(TOP))
 
-    def settle(self) -> None:
-        super().settle()
+    def settle(self) -> dict[str, str]:
         self.done.append("settled")
+        return super().settle()
 
     def write(self, path: str, data: bytes, time: int | None = None) -> None:
         if self._fails and self._fails in path:

@@ -1,4 +1,4 @@
-"""`python -m tests.storage_oracle [FIRST] [COUNT]`: tries that many seeds, with progress; exit 1 at what is wrong."""
+"""`python -m tests.storage_oracle [FIRST] [COUNT] [objects]`: tries that many seeds, with progress; exit 1 at wrongs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def main(argv: list[str]) -> int:
     """Prints each seed at which something is wrong."""
     first = int(argv[0]) if argv else 0
     count = int(argv[1]) if len(argv) > 1 else ALL
+    kind = argv[2] if len(argv) > 2 else "files"
     began, wrong = time.monotonic(), 0
-    for done, (seed, found) in enumerate(try_all(range(first, first + count)), 1):
+    for done, (seed, found) in enumerate(try_all(range(first, first + count), kind=kind), 1):
         if found:
             wrong += 1
             print(f"seed {seed}:", *found, sep="\n  ", flush=True)

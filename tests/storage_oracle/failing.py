@@ -7,9 +7,13 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from typing import TypeVar
 
-from registryctl.storage import Entry, NoRoom, Room, Storage, StorageError, Unreadable
+from registryctl.objects import ObjectStorage
+from registryctl.storage import Entry, NoRoom, Plain, Room, Storage, StorageError, Unreadable
+from tests.registryctl.buckets import FailingBucket, FolderBucket
+from tests.storage_oracle.running import is_bucket, opened
 
 Result = TypeVar("Result")
 
@@ -33,7 +37,7 @@ class EndedError(BaseException):
 WRITING = {"write", "remove", "prune", "settle"}
 
 
-class Failing:
+class Failing(Plain):
     """Counts the calls, and lets one have its trouble."""
 
     def __init__(self, storage: Storage, at: int = -1, trouble: Trouble = Trouble.BROKEN) -> None:
@@ -60,9 +64,9 @@ class Failing:
         """As the storage's; by its contract it hides what it can't do."""
         self._call("prune", lambda: self._storage.prune(path, top))
 
-    def settle(self) -> None:
+    def settle(self) -> dict[str, str]:
         """As the storage's."""
-        self._call("settle", self._storage.settle)
+        return self._call("settle", self._storage.settle)
 
     def time(self, path: str) -> int:
         """As the storage's."""
@@ -96,11 +100,28 @@ class Failing:
         raise self._error(kind)
 
     def _end(self) -> None:
-        if self._trouble in {Trouble.KILL_BEFORE, Trouble.KILL_AFTER}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise EndedError
+        raise _error("", self._trouble)
 
-    def _error(self, kind: str) -> StorageError:
-        if self._trouble is Trouble.FULL and kind == "write":
-            return NoRoom(self._trouble.value)
-        return StorageError(self._trouble.value) if kind in WRITING else Unreadable(self._trouble.value)
+    def _error(self, kind: str) -> BaseException:
+        return _error(kind, self._trouble)
+
+
+def _error(kind: str, trouble: Trouble) -> BaseException:
+    """What a call of a kind raises; it may not return."""
+    if trouble in {Trouble.KILL_BEFORE, Trouble.KILL_AFTER}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if trouble in {Trouble.END_BEFORE, Trouble.END_AFTER}:
+        return EndedError()
+    if trouble is Trouble.FULL and kind == "write":
+        return NoRoom(trouble.value)
+    return StorageError(trouble.value) if kind in {*WRITING, "list", "head"} else Unreadable(trouble.value)
+
+
+def failing(root: Path | str, at: int = -1, trouble: Trouble = Trouble.BROKEN) -> tuple[Storage, list[str]]:
+    """The storage below a folder, and the calls that are made there; of a bucket, the requests."""
+    if not is_bucket():
+        files = Failing(opened(root), at, trouble)
+        return files, files.calls
+    after = trouble in {Trouble.END_AFTER, Trouble.KILL_AFTER}
+    bucket = FailingBucket(FolderBucket(root), at, lambda kind: _error(kind, trouble), after=after)
+    return ObjectStorage(bucket), bucket.calls

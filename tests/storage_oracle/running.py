@@ -12,9 +12,11 @@ from registryctl.act import Outcome, Rules, carry_out
 from registryctl.files import FileStorage
 from registryctl.gc import Limits, plan_clean_up, plan_removal
 from registryctl.journals import Journal
+from registryctl.objects import ObjectStorage
 from registryctl.plan import Wish
 from registryctl.storage import Storage
 from registryctl.undo import Undone, undo
+from tests.registryctl.buckets import FolderBucket
 
 
 def _nothing() -> None:
@@ -73,9 +75,25 @@ class Gate:
         next(reversed(self.generations.values())).append(line.encode())
 
 
-def opened(root: Path | str) -> FileStorage:
+KINDS = ("files", "objects")
+"""What the storage below a folder is to the tools: its files, or a bucket whose objects they are."""
+
+_kind = ["files"]
+
+
+def use(kind: str) -> None:
+    """From now on, in this process."""
+    _kind[0] = kind
+
+
+def is_bucket() -> bool:
+    """Whether the store sets the times, and many requests are under way at once."""
+    return _kind[0] == "objects"
+
+
+def opened(root: Path | str) -> Storage:
     """The storage below a folder."""
-    return FileStorage(Path(root))
+    return ObjectStorage(FolderBucket(root)) if is_bucket() else FileStorage(Path(root))
 
 
 def clean_up(

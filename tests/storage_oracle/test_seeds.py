@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.storage_oracle import running
 from tests.storage_oracle.trials import try_all
 
 COUNT = 300
 
 
-def test_random_storages() -> None:
-    """`make oracle FIRST=SEED COUNT=1` tries one of them again."""
-    wrong = {seed: found for seed, found in try_all(range(COUNT)) if found}
+@pytest.mark.parametrize("kind", running.KINDS)
+def test_random_storages(kind: str) -> None:
+    """`make oracle FIRST=SEED COUNT=1` tries one of them again, as files; `KIND=objects` in a bucket."""
+    wrong = {seed: found for seed, found in try_all(range(COUNT), kind=kind) if found}
     shown = [f"seed {seed}: {found[0]}" for seed, found in list(wrong.items())[:10]]
     assert not wrong, f"{len(wrong)} of {COUNT} storages:\n" + "\n".join(shown)

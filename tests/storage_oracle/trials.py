@@ -130,6 +130,9 @@ def times_of(root: Path, storage: Snapshot) -> dict[str, int]:
 
 def times_wrong(root: Path, times: dict[str, int]) -> list[str]:
     """Tags that have another push time than they had, or are gone."""
+    if running.is_bucket():
+        # The store sets them.
+        return [f"{path} is gone" for path in times if not (root / path).is_file()]
     return [f"{path} was pushed at another time now" for path, time in times.items() if _time(root / path) != time]
 
 
@@ -148,11 +151,11 @@ def manifests_back(before: Snapshot, after: Snapshot) -> list[str]:
     return found
 
 
-def try_all(seeds: Iterable[int], workers: int | None = None) -> Iterator[tuple[int, list[str]]]:
+def try_all(seeds: Iterable[int], workers: int | None = None, kind: str = "files") -> Iterator[tuple[int, list[str]]]:
     """Tries seeds in as many processes as there are processors; (seed, what is wrong) of each."""
     wanted = list(seeds)
     chunks = [wanted[first : first + CHUNK] for first in range(0, len(wanted), CHUNK)]
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+    with ProcessPoolExecutor(workers or os.cpu_count(), initializer=running.use, initargs=(kind,)) as pool:
         for done in pool.map(_try_some, chunks):
             yield from done
 

@@ -7,17 +7,21 @@ goes before what it needs, and links before blobs, each durably before the next 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from registryctl import trash
-from registryctl.journals import Barrier, Journal, Written
+from registryctl.journals import Barrier, Journal, Touched, Written
+from registryctl.layout import directory_of
 from registryctl.plan import Fresh, Plan
 from registryctl.record import record_of
 from registryctl.storage import NoRoom, Storage, StorageError
 from registryctl.take import Taker
 from registryctl.verify import Verification
+
+_LINKS_OF_ONE = 20
+"""So many links belong to what was written, or so."""
 
 
 class RefusedError(Exception):
@@ -85,6 +89,8 @@ class _Run:
 
     def go(self) -> Outcome:
         """Within the turn."""
+        # What was seen before may be what another tool has removed since.
+        self._storage.anew()
         before = self._barrier.journals()
         ended = {journal.generation for journal in before if not journal.lives}
         seen = Written().read(before, self._storage)
@@ -95,8 +101,11 @@ class _Run:
         self._rules.check(plan)
         self._rules.announce(plan)
         began = time.monotonic()
-        with self._barrier.closed():
-            outcome = self._closed(plan, fresh, seen, ended)
+        try:
+            with self._barrier.closed():
+                outcome = self._closed(plan, fresh, seen, ended)
+        finally:
+            self._storage.anew()
         outcome.held = time.monotonic() - began
         return outcome
 
@@ -105,6 +114,7 @@ class _Run:
         since = [journal for journal in now if journal.generation not in ended]
         written = Written(seen.counts).read(since)
         known = written.whole and seen.counts.keys() - ended <= written.counts.keys()
+        self._storage.look_again(_asked(plan, written.touched, fresh) if known else {})
         if not known:
             plan = self._make(Written().read(self._barrier.journals(), self._storage).fresh(self._rules.now()))
         verification = Verification(self._storage, plan)
@@ -160,6 +170,16 @@ class _Run:
         seen = Written().read(self._barrier.journals())
         now = self._rules.now()
         self._barrier.forget([its.generation for its in journals if seen.is_old(its.generation, now)])
+
+
+def _asked(plan: Plan, touched: Mapping[str, Touched], fresh: Fresh) -> dict[str, int]:
+    """With what the links begin that are looked at once nobody writes, and about how many these are."""
+    counts = {name: its.links for name, its in plan.repositories.items()}
+    written = [(name, len(its.tags) + len(its.digests)) for name, its in touched.items()]
+    written += [(name, len(some)) for found in (fresh.digests, fresh.tags) for name, some in found.items()]
+    for name, count in written:
+        counts[name] = counts.get(name, 0) + count * _LINKS_OF_ONE
+    return {f"{directory_of(name)}/_": count for name, count in counts.items()}
 
 
 def carry_out(storage: Storage, barrier: Barrier, make: Callable[[Fresh], Plan], rules: Rules) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from registryctl.storage import Entry, Kind, NoRoom, NotThere, Room, Unreadable
+from registryctl.storage import Entry, Kind, NoRoom, NotThere, Plain, Room, Unreadable
 
 _SCRATCH = ".registryctl.new"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -48,7 +48,7 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
-class FileStorage:
+class FileStorage(Plain):
     """All below one directory. What it makes belongs to whom the directory belongs in which it lies."""
 
     def __init__(self, root: Path | str) -> None:
@@ -157,8 +157,8 @@ class FileStorage:
             self._changed.discard(full)
             full = parent
 
-    def settle(self) -> None:
-        """Flushes each directory from which something went."""
+    def settle(self) -> dict[str, str]:
+        """Flushes each directory from which something went. What stays was said by `remove`."""
         for path in sorted(self._changed):
             with answers(path):
                 try:
@@ -166,6 +166,7 @@ class FileStorage:
                 except FileNotFoundError:
                     continue
         self._changed.clear()
+        return {}
 
     def time(self, path: str) -> int:
         """When it was written."""

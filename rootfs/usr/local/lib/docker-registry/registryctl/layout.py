@@ -56,6 +56,11 @@ def directory_of(repository: str) -> str:
     return f"{REPOSITORIES}/{repository}"
 
 
+def repository_of(path: str) -> str:
+    """The repository in which a path lies. No part of a name begins with `_`."""
+    return path[len(REPOSITORIES) + 1 :].partition("/_")[0]
+
+
 def link_path(repository: str, kind: str, digest: str) -> str:
     """A link by digest; kind: `_layers`, `_manifests/revisions`."""
     return f"{REPOSITORIES}/{repository}/{kind}/{digest.replace(':', '/', 1)}/link"

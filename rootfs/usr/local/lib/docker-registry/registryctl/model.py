@@ -141,7 +141,9 @@ class Contents:
         """
         found: dict[str, list[str]] = {}
         unknown: dict[str, str] = {}
-        for digest in manifests:
+        every = list(manifests)
+        self._storage.ahead((blob_path(self.target(digest)) for digest in every if digest not in self._known), LARGEST)
+        for digest in every:
             try:
                 its = self.of(digest)
             except MissingError:

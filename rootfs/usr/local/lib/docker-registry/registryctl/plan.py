@@ -83,6 +83,12 @@ class RepositoryPlan:
         """Whether anything goes that could be wanted back."""
         return bool(self.tags or self.revisions or self.layers)
 
+    @property
+    def links(self) -> int:
+        """How many go."""
+        lists = (self.tags, self.revisions, self.layers, self.loose, *self.entries.values(), *self.signatures.values())
+        return sum(map(len, lists))
+
     def targets(self) -> Iterator[str]:
         """The blobs to which the links lead that go, and what their manifests name."""
         for links in (self.revisions, self.layers, self.loose, *self.signatures.values()):

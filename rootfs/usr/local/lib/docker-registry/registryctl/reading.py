@@ -7,7 +7,7 @@ say which of them is meant. Links of other repositories go all the same, as no l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from registryctl.digests import digests_in, is_digest
@@ -109,6 +109,12 @@ class _Reader:
                 else:
                     self.strange(f"{path}/{algorithm}/{name}")
 
+    def announced(self, path: str) -> Iterable[str]:
+        """The same, whose links will be read."""
+        found = tuple(self.digests(path))
+        self.storage.ahead((f"{path}/{digest.replace(':', '/', 1)}/link" for digest in found), LONGEST_LINK)
+        return found
+
     def strange(self, top: str) -> None:
         """A directory that Distribution does not know: left alone. Nothing is served by what is in it.
 
@@ -136,7 +142,7 @@ class _Reader:
 
 def _revisions(reader: _Reader, top: str) -> None:
     found = reader.found
-    for digest in reader.digests(top):
+    for digest in reader.announced(top):
         path = f"{top}/{digest.replace(':', '/', 1)}"
         names = {entry.name for entry in reader.list(path)}
         if "link" in names:
@@ -154,7 +160,9 @@ def _revisions(reader: _Reader, top: str) -> None:
 
 def _tags(reader: _Reader, top: str) -> None:
     found = reader.found
-    for tag in reader.directories(top):
+    tags = list(reader.directories(top))
+    reader.storage.ahead((f"{top}/{tag}/current/link" for tag in tags if is_tag(tag)), LONGEST_LINK)
+    for tag in tags:
         if not is_tag(tag):
             reader.strange(f"{top}/{tag}")
             continue
@@ -184,12 +192,13 @@ def read_repository(storage: Storage, name: str) -> Repository:
         path = f"{base}/_manifests/{part}"
         if part == "tags":
             _tags(reader, path)
+            storage.catch_up(base)
         elif part == "revisions":
             _revisions(reader, path)
         else:
             reader.strange(path)
     top = f"{base}/_layers"
-    for digest in reader.digests(top):
+    for digest in reader.announced(top):
         target = reader.link(f"{top}/{digest.replace(':', '/', 1)}/link", digest)
         if target is not None:
             found.layers[digest] = target

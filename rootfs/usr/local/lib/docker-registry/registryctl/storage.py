@@ -5,6 +5,7 @@ Paths are relative and have `/` between their parts. Nothing here knows what a r
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -23,6 +24,10 @@ class Unreadable(StorageError):  # noqa: N818
 
 class NoRoom(StorageError):  # noqa: N818
     """There is no space left to write."""
+
+
+class AwayError(Exception):
+    """The storage as a whole can't be asked, so that nothing is known of anything: what was begun ends here."""
 
 
 class Kind(Enum):
@@ -49,7 +54,28 @@ class Room(NamedTuple):
 
 
 class Storage(Protocol):
-    """Where a registry keeps its files. Each call may raise StorageError; what it was about is then as before."""
+    """Where a registry keeps its files. Each call may raise StorageError; what it was about is then as before.
+
+    Or AwayError: then that is not known either.
+    """
+
+    directories: bool
+    """Whether directories are there by themselves, so that empty ones have to be removed."""
+
+    def anew(self) -> None:
+        """From now on all is as it is when it is asked for, or later: what is remembered may be of before."""
+
+    def look_again(self, beginnings: Mapping[str, int]) -> None:
+        """Nobody else writes from now on, and all is as it is now; until `anew`.
+
+        `beginnings`: with what paths begin of which much will be asked, and of how many.
+        """
+
+    def catch_up(self, top: str) -> None:
+        """What a repository has in the directory `top` from now on is at least as new as what was read of it."""
+
+    def ahead(self, paths: Iterable[str], limit: int | None) -> None:
+        """These will be read next, up to so many bytes, mostly in this order; None: size and time will be asked for."""
 
     def list(self, path: str) -> list[Entry]:
         """What is directly below a path, in any order. NotThere: there is no such directory."""
@@ -61,7 +87,7 @@ class Storage(Protocol):
         """A file, durably and all at once, with its time in nanoseconds. NoRoom where it does not fit."""
 
     def remove(self, path: str) -> None:
-        """Removes one file."""
+        """Removes one file, by the next `settle` at the latest. Nothing is there of which `settle` says nothing."""
 
     def prune(self, path: str, top: str) -> None:
         """Removes a directory and those it lies in, as far as they are empty; `top` and above stay.
@@ -69,8 +95,8 @@ class Storage(Protocol):
         What is not empty, not there or can't be removed stays, and that is no error.
         """
 
-    def settle(self) -> None:
-        """Makes removals durable: no crash brings the files back afterwards."""
+    def settle(self) -> dict[str, str]:
+        """Makes removals durable: no crash brings the files back afterwards. Which stayed all the same, and why."""
 
     def time(self, path: str) -> int:
         """When a file was written, in nanoseconds since 1970."""
@@ -83,3 +109,21 @@ class Storage(Protocol):
 
     def room(self) -> Room | None:
         """The space on what the storage lies on, where that has an end."""
+
+
+class Plain:
+    """A storage that remembers nothing: each answer is of when it was asked for."""
+
+    directories = True
+
+    def anew(self) -> None:
+        """It is."""
+
+    def look_again(self, beginnings: Mapping[str, int]) -> None:
+        """It always does."""
+
+    def catch_up(self, top: str) -> None:
+        """It has."""
+
+    def ahead(self, paths: Iterable[str], limit: int | None) -> None:
+        """It is near."""

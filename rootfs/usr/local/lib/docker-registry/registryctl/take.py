@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from registryctl.layout import (
     REPOSITORIES,
@@ -14,6 +14,7 @@ from registryctl.layout import (
     Signature,
     TagEntry,
     TagLink,
+    repository_of,
     top_of,
 )
 from registryctl.leftovers import clear, tag_directory
@@ -58,10 +59,10 @@ class Taker:
     def records(self) -> list[str]:
         """Older records; those that went. While one stays, so do all blobs: any may be its own."""
         gone = [run for run in self._plan.records if self._take(Record(run))]
+        stayed = self._settle() if gone else ()
+        gone = [run for run in gone if Record(run).path not in stayed]
         if len(gone) < len(self._plan.records):
             self._plan.blobs.clear()
-        if gone:
-            self._storage.settle()
         return gone
 
     def links(self) -> None:
@@ -71,7 +72,13 @@ class Taker:
             for name, its in self._plan.repositories.items():
                 if name not in self._left:
                     self._stage(name, stage(its))
-            self._storage.settle()
+            self._left.update(map(repository_of, self._settle()))
+
+    def _settle(self) -> Collection[str]:
+        """The paths of what stayed."""
+        stayed = self._storage.settle()
+        self.failed += stayed.values()
+        return stayed.keys()
 
     def _stage(self, name: str, items: Iterator[Item]) -> None:
         for item in items:
@@ -95,14 +102,15 @@ class Taker:
     def blobs(self, blobs: dict[str, int]) -> int:
         """Blobs, with their sizes, but for those to which a link still leads. How many bytes went."""
         held = {digest for name in self._left for digest in self._plan.repositories[name].targets()}
-        freed = 0
-        for digest, size in blobs.items():
-            if digest not in held and self._take(Blob(digest)):
-                freed += size
-        return freed
+        gone = {digest: size for digest, size in blobs.items() if digest not in held and self._take(Blob(digest))}
+        # Files are gone by now; and should a crash bring some back, nothing leads to them.
+        stayed = () if self._storage.directories else self._settle()
+        return sum(size for digest, size in gone.items() if not stayed or Blob(digest).path not in stayed)
 
     def directories(self) -> None:
         """Those of tags and repositories in which nothing is left."""
+        if not self._storage.directories:
+            return
         for name, its in self._plan.repositories.items():
             top = f"{REPOSITORIES}/{name}"
             for tag in {*its.hollow, *its.tags}:

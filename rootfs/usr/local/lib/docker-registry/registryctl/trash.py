@@ -211,4 +211,5 @@ def empty(storage: Storage, run: str) -> None:
     if not is_run(run):
         raise NotThere(f"no record is called {run!a}")
     storage.remove(Record(run).path)
-    storage.settle()
+    for why in storage.settle().values():
+        raise StorageError(why)

@@ -122,6 +122,7 @@ def undo(storage: Storage, barrier: Barrier, run: str | None = None) -> Undone:
     so that this can be done once more.
     """
     with barrier.turn():
+        storage.anew()
         if run is None:
             found = trash.runs(storage)
             if not found:

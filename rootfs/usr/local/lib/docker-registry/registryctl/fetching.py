@@ -1,0 +1,69 @@
+"""Fetches what will be asked for before it is: a store answers many at once, and each of them late."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from registryctl.bucket import CONNECTIONS
+
+_WINDOW = 2 * CONNECTIONS
+_Result = TypeVar("_Result")
+_Word = TypeVar("_Word")
+
+
+class Ahead(Generic[_Result]):
+    """Calls `ask` for what is announced, a few at a time, in the order in which it will be taken."""
+
+    def __init__(self, ask: Callable[[str, int], _Result], is_needed: Callable[[str], bool]) -> None:
+        self._ask = ask
+        self._is_needed = is_needed
+        self._waiting: deque[tuple[str, int]] = deque()
+        self._flying: OrderedDict[str, Future[_Result]] = OrderedDict()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def announce(self, paths: Iterable[str], limit: int) -> None:
+        """These will be taken next, mostly in this order. What was announced before and was not taken is forgotten."""
+        self.forget()
+        self._waiting.extend((path, limit) for path in paths)
+        self._refill()
+
+    def take(self, path: str, limit: int) -> _Result:
+        """The answer to one; what was announced before it won't be taken any more."""
+        while path in self._flying:
+            first, future = self._flying.popitem(last=False)
+            if first == path:
+                self._refill()
+                return future.result()
+            future.cancel()
+        return self._ask(path, limit)
+
+    def forget(self) -> None:
+        """Nothing of what was announced will be taken."""
+        self._waiting.clear()
+        for future in self._flying.values():
+            future.cancel()
+        self._flying.clear()
+
+    def each(self, act: Callable[[_Word], None], words: Iterable[_Word]) -> None:
+        """Does something with each, several at a time; raises what the first raised of those that failed."""
+        futures = [self._threads().submit(act, word) for word in words]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _refill(self) -> None:
+        while self._waiting and len(self._flying) < _WINDOW:
+            path, limit = self._waiting.popleft()
+            if path not in self._flying and self._is_needed(path):
+                self._flying[path] = self._threads().submit(self._ask, path, limit)
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(CONNECTIONS, "bucket")
+        return self._pool
