@@ -6,6 +6,7 @@ from components.certificate import Certificate, CertificateArgs
 from components.facts import Facts
 from components.garbage_collection import GarbageCollection
 from components.host import Host, HostArgs
+from components.hosts import Hosts
 from components.images import Images, ImagesArgs
 from components.logs import Logs
 from components.metrics import Metrics
@@ -109,6 +110,7 @@ renewal = Renewal("renewal", settings.certificate.renewal, host, facts)
 retention = Retention("retention", settings.retention, host, facts)
 garbage_collection = GarbageCollection("gc", settings.gc, host, facts, [registry.service, nginx.service])
 trimming = [Trimming("trimming", host, facts)] if any(mirror.is_bounded for mirror in settings.mirrors) else []
+hosts = [Hosts("hosts", host, facts)] if settings.storage.s3 else []
 backup = Backup("backup", BackupArgs(settings.backup, secrets.backup), host, facts)
 
 services = [registry.service, registry_ui.service, nginx.service]
@@ -118,6 +120,7 @@ timers = [
     renewal.timer,
     *(one for its in (garbage_collection, retention, backup, metrics, notify) for one in its.timers),
     *(one for its in trimming for one in its.timers),
+    *(one for its in hosts for one in its.units),
 ]
 warn_of_problems(
     host, facts, after=[*(service.ready for service in [*services, *(mirror.service for mirror in mirrors)]), *timers]

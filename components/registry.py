@@ -1,5 +1,6 @@
 """The registry itself: CNCF Distribution over the data volume."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,11 +21,13 @@ from config.s3 import S3
 from config.secrets import StoreKey
 from rendering.bundle import Entry
 from rendering.notify import endpoints_with
-from rendering.objects import KEY, WRITER, authorities, environment, in_place, key_text
+from rendering.objects import KEY, WRITER, authorities, environment, in_place, key_text, store_text
 from rendering.rootfs import TOOLS, fingerprint, render
 
 PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
 """What runs inside the container, `registry-` and this: the first is its first process, and calls the others."""
+
+_HOSTS = "/usr/local/bin/registryctl"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Registry(pulumi.ComponentResource):
             *self._headers(args, volumes.ready),
             *self._store_key(args, volumes.ready),
         ]
+        joined = self._joined(args, [files, *secrets])
         contents = [file.content for file in modes]
         written = pulumi.Output.all(*(pulumi.Output.unsecret(one.stdout) for one in secrets))
         self.service = service(
@@ -121,7 +125,7 @@ class Registry(pulumi.ComponentResource):
             ),
             host,
             network,
-            host.docker_options(self, after=[files, *secrets]),
+            host.docker_options(self, after=[files, *secrets, *joined]),
         )
         self.register_outputs({})
 
@@ -139,6 +143,20 @@ class Registry(pulumi.ComponentResource):
     def _store_key(self, args: RegistryArgs, directories: Command) -> list[Command]:
         """What opens the object store: one more."""
         return [] if args.store_key is None else [self._kept(KEY, KEY, args.store_key.apply(key_text), directories)]
+
+    def _joined(self, args: RegistryArgs, after: Sequence[Command]) -> list[Command]:
+        """This host's entry among those that write to the bucket: before the registry, and until it is gone."""
+        if args.objects is None:
+            return []
+        leave = f"test ! -x {_HOSTS} || {_HOSTS} hosts leave"
+        command = CommandArgs(
+            create=shlex.join([_HOSTS, "hosts", "join", self._host.stack]),
+            delete=f"sh -c {shlex.quote(leave)}",
+            stdin=store_text(args.objects, self._host.root),
+            puts=Puts(kept=[Entry("/var/lib/docker-registry/bucket.json", "0644", "root:root")]),
+        )
+        under = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        return [self._host.command(f"{self._name}-joined", command, under)]
 
     def _secret(self, http_secret: pulumi.Output[str] | None, directories: Command) -> Command:
         return self._kept("http-secret", "http.secret", http_secret, directories)

@@ -1,5 +1,6 @@
 """An object store as the registry's storage: what the registry's container has besides, and how it gets the key."""
 
+import json
 from dataclasses import replace
 
 from config.s3 import S3
@@ -11,6 +12,9 @@ KEY = "store-key"
 
 WRITER = "object-writer"
 """The program that takes the place of the registry's `writer`."""
+
+JOINED = "/run/registry/joined"
+"""That this host is known among those that write to the bucket, inside the container."""
 
 _AUTHORITIES = "store-ca.pem"
 _INSIDE = "/etc/distribution"
@@ -40,9 +44,24 @@ def on_host(objects: S3 | None, root: str) -> dict[str, str | None]:
     }
 
 
+def store_text(objects: S3, root: str) -> str:
+    """How the store is reached, as the host's facts have it, for what needs it before they are there."""
+    places = on_host(objects, root)
+    store = {
+        "bucket": objects.bucket,
+        "prefix": objects.prefix or "",
+        "endpoint": objects.endpoint or "",
+        "region": objects.region_name,
+        "pathStyle": objects.path_style,
+        "authorities": places["store_authorities"],
+        "key": places["store_key"],
+    }
+    return json.dumps({"store": store}, indent=2) + "\n"
+
+
 def environment(objects: S3 | None) -> dict[str, str]:
-    """Where the SDK finds both: paths inside the container."""
-    found = {}
+    """Where the SDK finds both, and what the writer waits for: paths inside the container."""
+    found = {"WRITER_WAITS_FOR": JOINED} if objects else {}
     if objects and objects.secret_key:
         found["AWS_SHARED_CREDENTIALS_FILE"] = f"{_INSIDE}/{KEY}"
     if objects and objects.server_ca:

@@ -11,7 +11,8 @@ from registryctl.hosts import times
 from registryctl.hosts.messages import ENTRIES, Request, request_key, send
 from registryctl.hosts.run import entries
 from registryctl.journals import BarrierError, BusyError
-from tests.registryctl.hosts_world import Actor, HostOfWorld, World
+from tests.registryctl.hosts_of_world import HostOfWorld, new_host, settled
+from tests.registryctl.hosts_world import Actor, World
 
 
 @pytest.fixture
@@ -20,16 +21,6 @@ def world() -> Iterator[World]:
     made = World()
     yield made
     made.end()
-
-
-def settled(world: World, *hosts: HostOfWorld) -> None:
-    """Their services run, and all may write."""
-    for host in hosts:
-        host.serve()
-    world.go(lambda: all(host.may_write for host in hosts) and len(list(world.bucket.list(ENTRIES))) >= len(hosts))
-    # Each knows that it is not alone.
-    world.go(lambda: False, times.ALONE + 10)
-    assert all(host.may_write for host in hosts)
 
 
 def done(world: World, act: Callable[[], object], seconds: float = 3600) -> Actor:
@@ -59,7 +50,7 @@ def removal(host: HostOfWorld, seen: list[bool], batches: int = 3) -> Callable[[
 
 def test_all_are_closed_while_one_removes(world: World, tmp_path: Path) -> None:
     """And may write again afterwards, at once."""
-    hosts = [world.host(tmp_path) for _ in range(3)]
+    hosts = [new_host(world, tmp_path) for _ in range(3)]
     settled(world, *hosts)
     seen: list[bool] = []
     tool = done(world, removal(hosts[1], seen))
@@ -71,7 +62,7 @@ def test_all_are_closed_while_one_removes(world: World, tmp_path: Path) -> None:
 
 def test_a_host_alone_needs_nobody(world: World, tmp_path: Path) -> None:
     """And few requests while nothing is to do."""
-    host = world.host(tmp_path)
+    host = new_host(world, tmp_path)
     settled(world, host)
     seen: list[bool] = []
     assert done(world, removal(host, seen)).error is None
@@ -83,7 +74,7 @@ def test_a_host_alone_needs_nobody(world: World, tmp_path: Path) -> None:
 
 def test_one_that_does_not_answer_keeps_all_from_removing(world: World, tmp_path: Path) -> None:
     """It is named, with what to do; nobody's writes wait for it."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, one, two)
     assert two.serving is not None
     world.kill(two.serving)
@@ -99,7 +90,7 @@ def test_one_that_does_not_answer_keeps_all_from_removing(world: World, tmp_path
 
 def test_one_that_is_busy_is_waited_for(world: World, tmp_path: Path) -> None:
     """And said to be, if it takes too long."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, one, two)
     token = object()
     two.turns[token] = world.time + 300
@@ -114,7 +105,7 @@ def test_one_that_is_busy_is_waited_for(world: World, tmp_path: Path) -> None:
 
 def test_two_who_want_it_at_once_go_one_after_the_other(world: World, tmp_path: Path) -> None:
     """None fails, none is within with the other."""
-    hosts = [world.host(tmp_path) for _ in range(3)]
+    hosts = [new_host(world, tmp_path) for _ in range(3)]
     settled(world, *hosts)
     within: list[str] = []
 
@@ -135,7 +126,7 @@ def test_two_who_want_it_at_once_go_one_after_the_other(world: World, tmp_path: 
 
 def test_journals_of_all_are_read(world: World, tmp_path: Path) -> None:
     """Before the barrier and in it, and without a turn; they are forgotten where they are."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, one, two)
     two.generations = [("1-00000000", [b"1 PUT a manifest 1", b"odd\r\x85 one"]), ("2-00000000", [])]
     two.count = 2
@@ -169,7 +160,7 @@ def _as_text(journals: object) -> dict[str, tuple[bool, list[bytes]]]:
 
 def test_a_clock_that_is_wrong_is_noticed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is fresh is told by the times of journals."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, one, two)
     monkeypatch.setattr(times, "SKEW", -1.0)
     tool = done(world, removal(one, []))
@@ -179,12 +170,12 @@ def test_a_clock_that_is_wrong_is_noticed(world: World, tmp_path: Path, monkeypa
 
 def test_a_host_that_comes_meanwhile_waits_and_ends_it(world: World, tmp_path: Path) -> None:
     """It writes only once the run has ended."""
-    one = world.host(tmp_path)
+    one = new_host(world, tmp_path)
     settled(world, one)
     seen: list[bool] = []
     tool = world.start("a tool", removal(one, seen, batches=100))
     world.go(lambda: len(seen) > 4)
-    two = world.host(tmp_path)
+    two = new_host(world, tmp_path)
     two.serve()
     world.go(lambda: tool.over)
     assert "a host came to the bucket, or went, meanwhile" in str(tool.error)
@@ -195,7 +186,7 @@ def test_a_host_that_comes_meanwhile_waits_and_ends_it(world: World, tmp_path: P
 
 def test_an_old_request_that_is_left_holds_nobody(world: World, tmp_path: Path) -> None:
     """A service that begins closes for nobody to whom it has not given its turn."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, two)
     send(
         world.bucket, request_key(one.identity, "run"), Request("ab", 7, "closed", "o/p/x", "old", {two.identity: "cd"})
@@ -209,7 +200,7 @@ def test_an_old_request_that_is_left_holds_nobody(world: World, tmp_path: Path) 
 )
 def test_what_is_not_understood_does_nothing(world: World, tmp_path: Path, data: bytes) -> None:
     """Whoever may write there is not obeyed."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, one, two)
     world.bucket.put(request_key("f" * 32, "run"), data)
     world.bucket.put(request_key(one.identity, "run"), data)
@@ -222,7 +213,7 @@ def test_what_is_not_understood_does_nothing(world: World, tmp_path: Path, data:
 
 def test_an_entry_that_is_not_understood_is_a_host_that_does_not_answer(world: World, tmp_path: Path) -> None:
     """What can't be known is kept. A key of another kind is none either."""
-    one = world.host(tmp_path)
+    one = new_host(world, tmp_path)
     settled(world, one)
     world.bucket.put(f"{ENTRIES}{'e' * 32}.json", b"?")
     assert "does not answer" in str(done(world, removal(one, [])).error)
@@ -233,89 +224,8 @@ def test_an_entry_that_is_not_understood_is_a_host_that_does_not_answer(world: W
 
 def test_an_entry_that_is_lost_comes_back(world: World, tmp_path: Path) -> None:
     """Its host looks for it."""
-    one, two = world.host(tmp_path), world.host(tmp_path)
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
     settled(world, one, two)
     world.bucket.drop(two.me.key)
     world.go(lambda: two.identity in entries(world.bucket), 60)
     assert entries(world.bucket)[two.identity] == two.me
-
-
-@pytest.mark.parametrize("part", range(4))
-def test_whatever_happens_nothing_is_removed_while_one_may_write(part: int, tmp_path: Path) -> None:
-    """Services that are killed, hosts that reboot or sleep, new ones, a store that fails; two tools at once."""
-    reached = 0
-    for seed in range(part, 40, 4):
-        reached += _chance(seed, tmp_path / str(seed))
-    assert reached
-
-
-def _chance(seed: int, folder: Path) -> bool:
-    world = World(seed)
-    try:
-        return _happens(world, folder)
-    finally:
-        world.end()
-
-
-def _happens(world: World, folder: Path) -> bool:
-    rng = world.rng
-    hosts = [world.host(folder) for _ in range(rng.choice([1, 2, 2, 3]))]
-    settled(world, *hosts)
-    world.lossy = rng.choice([0, 0, 0.01, 0.05])
-    wrong: list[str] = []
-    removed: list[float] = []
-
-    def tool(host: HostOfWorld) -> Callable[[], None]:
-        def act() -> None:
-            barrier = host.barrier(patience=300)
-            with barrier.turn():
-                barrier.journals()
-                world.pause(rng.choice([0, 10, 200]))
-                with barrier.closed():
-                    for _ in range(rng.randrange(1, 8)):
-                        # It sleeps, or reads for long.
-                        world.pause(rng.choice([0, 0, 1, 5, 20, 60, 400]))
-                        barrier.guard()
-                        # As long as a request may be under way.
-                        over = world.time + rng.choice([0, 1, 5, 40])
-                        while world.time < over:
-                            wrong.extend(f"{its.stack} at {world.time}" for its in world.hosts if its.may_write)
-                            removed.append(world.time)
-                            world.pause(1)
-
-        return act
-
-    tools = [world.start("a tool", tool(rng.choice(hosts))) for _ in range(rng.choice([1, 1, 2, 3]))]
-    for _ in range(rng.randrange(4, 16)):
-        world.go(lambda: all(one.over for one in tools), rng.random() * 40)
-        _accident(world, folder)
-    world.lossy = 0
-    for host in world.hosts:
-        if host.serving is None or host.serving.over or host.serving.killed:
-            host.serve()
-    world.go(lambda: all(one.over for one in tools), 3000)
-    assert wrong == [], (world.hosts, wrong[:3])
-    assert all(one.over and isinstance(one.error, (BarrierError, type(None))) for one in tools), [
-        one.error for one in tools
-    ]
-    # Nobody waits for ever.
-    world.go(lambda: False, 400)
-    assert all(host.may_write for host in world.hosts)
-    return bool(removed)
-
-
-def _accident(world: World, folder: Path) -> None:
-    rng, host = world.rng, world.rng.choice(world.hosts)
-    serving = host.serving
-    kind = rng.choice(["nothing", "kill", "kill", "start", "reboot", "new", "sleep"])
-    if kind == "kill" and serving is not None:
-        world.kill(serving)
-    elif kind == "start" and (serving is None or serving.over or serving.killed):
-        host.serve()
-    elif kind == "reboot" and not host.turns:
-        host.reboot()
-        host.serve()
-    elif kind == "new" and len(world.hosts) < 4:
-        world.host(folder).serve()
-    elif kind == "sleep" and serving is not None:
-        serving.wakes = max(serving.wakes, world.time + rng.choice([5, 50, 200]))

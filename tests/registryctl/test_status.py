@@ -22,11 +22,11 @@ def test_all_is_well(host: StatusHost) -> None:
     """Every concern has its place, and each of its things the state ok."""
     code, found = host.all()
     assert code == 0
-    concerns = ["program", "certificate", "containers", "network", "store", "disk", "timers", "writes", "removals"]
-    concerns += ["mirrors", "accounts", "backup", "notify"]
+    concerns = ["program", "certificate", "containers", "network", "store", "hosts", "disk", "timers", "writes"]
+    concerns += ["removals", "mirrors", "accounts", "backup", "notify"]
     assert list(found) == ["status", "problems", *concerns]
     things = [thing for key in concerns for thing in (found[key] if isinstance(found[key], list) else [found[key]])]
-    assert [thing["state"] for thing in things] == [*["ok"] * 6, "off", *["ok"] * 8, "off", "off"]
+    assert [thing["state"] for thing in things] == [*["ok"] * 6, "off", "off", *["ok"] * 8, "off", "off"]
     assert found["program"]["version"] == VERSION
     assert host.run("program").out == f"program: ok, {VERSION}\n"
     assert [container["name"] for container in found["containers"]] == list(CONTAINERS)

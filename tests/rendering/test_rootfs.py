@@ -20,6 +20,7 @@ def test_the_tree_has_the_files_that_the_program_needs() -> None:
         "/etc/docker-registry/host.json",
         "/etc/logrotate.d/docker-opt",
         "/etc/systemd/system/docker-registry-backup.timer",
+        "/etc/systemd/system/docker-registry-barrier.service",
         "/etc/systemd/system/docker-registry-certificate.timer",
         "/etc/systemd/system/docker-registry-gc.timer",
         "/etc/systemd/system/docker-registry-metrics.service",

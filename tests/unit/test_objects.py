@@ -55,7 +55,11 @@ def test_amazon_s_is_asked_by_its_region() -> None:
     assert storage["s3"] == {**wanted, "chunksize": 10485760}
     assert storage["redirect"] == {"disable": False}
     assert "r-store-key" not in run.resources
-    assert run["r-container"].inputs["envs"] == ["OTEL_TRACES_EXPORTER=none", "TZ=Etc/UTC"]
+    assert run["r-container"].inputs["envs"] == [
+        "OTEL_TRACES_EXPORTER=none",
+        "TZ=Etc/UTC",
+        "WRITER_WAITS_FOR=/run/registry/joined",
+    ]
 
 
 def test_the_key_is_in_its_file_alone(objects: Recording) -> None:

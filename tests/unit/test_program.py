@@ -50,11 +50,13 @@ TIMERS = {
 
 
 def components_of(variant: str) -> dict[str, str]:
-    """Those of every stack, a mirror for each prefix, and what keeps mirrors within their bounds."""
+    """Those of every stack, a mirror for each prefix, what keeps mirrors within bounds, and what shares a bucket."""
     mirrors = stack_of(variant).get("mirrors", [])
     trimming = {"trimming": "registry:trimming:Trimming"} if any("maxSize" in mirror for mirror in mirrors) else {}
+    hosts = {"hosts": "registry:hosts:Hosts"} if "s3" in stack_of(variant).get("storage", {}) else {}
     return {
         **COMPONENTS,
+        **hosts,
         **{f"mirror-{mirror['prefix']}": "registry:mirror:Mirror" for mirror in mirrors},
         **trimming,
     }
@@ -166,7 +168,7 @@ def test_volumes_outlive_everything(run: Recording) -> None:
 
 
 def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
-    """Accounts, secrets, certificates and directories have no delete: only program files and the claim go."""
+    """Accounts, secrets, certificates and directories have no delete: only program files, the claim and the entry among a bucket's hosts go."""
     for command in run.commands:
         deletes = str(command.inputs.get("delete", ""))
         if command.name == "host-tools":
@@ -174,6 +176,8 @@ def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
             assert "rm -r" not in deletes
         elif command.name == "host-check":
             assert deletes.endswith("rm -f /var/lib/docker-registry/stack")
+        elif command.name == "registry-joined":
+            assert deletes.endswith("/registryctl hosts leave'")
         elif deletes:
             assert re.search("/put-files? ", str(command.inputs["create"])), command.name
             assert f"/remove-file --for {command.name}@" in deletes, command.name

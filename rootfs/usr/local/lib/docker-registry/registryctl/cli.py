@@ -28,6 +28,7 @@ registryctl COMMAND [OPTION]...
   access     say who may do what
   metrics    say how the registry is, in numbers for Prometheus
   mirrors    keep mirrors of other registries within their bounds
+  hosts      say which hosts have the same bucket, and forget one that is gone
   notify     tell somebody what became worse, and what is well again
 
 Each explains itself: registryctl COMMAND --help. registryctl --version tells the version.
@@ -48,6 +49,7 @@ COMMANDS = {
     "access": "registryctl.access",
     "metrics": "registryctl.metrics.command",
     "mirrors": "registryctl.mirrors.command",
+    "hosts": "registryctl.hosts.command",
     "notify": "registryctl.notify",
 }
 """Command → the module whose `run` it is."""
