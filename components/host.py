@@ -202,6 +202,7 @@ class Host(pulumi.ComponentResource):
                 *("--time-zone", settings.time_zone, "--user", settings.user),
                 # Somebody has thought of it; where the images lie elsewhere, their store has to.
                 *(("--backup", _yes(backs_up)) if backs_up or self._args.storage.s3 else ()),
+                *(("--objects", "yes") if self._args.storage.s3 else ()),
             ]
         )
         return self._at_once(

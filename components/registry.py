@@ -21,7 +21,7 @@ from config.s3 import S3
 from config.secrets import StoreKey
 from rendering.bundle import Entry
 from rendering.notify import endpoints_with
-from rendering.objects import KEY, WRITER, authorities, environment, in_place, key_text, store_text
+from rendering.objects import KEY, authorities, environment, key_text, store_text
 from rendering.rootfs import TOOLS, fingerprint, render
 
 PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
@@ -86,8 +86,7 @@ class Registry(pulumi.ComponentResource):
         )
         trusted = authorities(args.objects, self._home)
         programs = [
-            in_place(render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root))
-            for name in self._programs(args)
+            render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root) for name in self._programs(args)
         ]
         modes = {**dict.fromkeys([config, reader, *trusted], "0600"), **dict.fromkeys(programs, "0700")}
         files = host.files(
@@ -130,8 +129,7 @@ class Registry(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _programs(self, args: RegistryArgs) -> Sequence[str]:
-        names = [WRITER if name == "writer" and args.objects else name for name in PROGRAMS]
-        return names if args.headers is None else [*names, "notifying"]
+        return PROGRAMS if args.headers is None else [*PROGRAMS, "notifying"]
 
     def _headers(self, args: RegistryArgs, directories: Command) -> list[Command]:
         """The endpoints with their secret headers: another file of a secret."""

@@ -1,4 +1,4 @@
-"""What can't be done yet where the images lie in an object store: it is refused, never done by half."""
+"""What can't be done where the images lie in an object store: it is refused, never done by half."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from config.backup import Backup
 from config.errors import Fault, shown
 from config.faults import key_of
-from config.gc import GarbageCollection
 from config.host import Host
 from config.images import Images
 from config.limits import Limits
 from config.mirrors import Mirror
 from config.nginx import Nginx
-from config.retention import Retention
 from config.storage import Storage
 
 # The first that keeps apart repositories and tags of which one's name begins with the other's.
@@ -53,15 +51,8 @@ def objects_by_the_registry(host: Host, storage: Storage, nginx: Nginx, mirrors:
         yield Fault(key_of("mirrors"), "a list", expected)
 
 
-def objects_stay(storage: Storage, gc: GarbageCollection, retention: Retention, backup: Backup) -> Iterator[Fault]:
-    """Nothing is removed or read there by the host's tools."""
-    if storage.s3 is None:
-        return
-    if gc.enabled:
-        yield Fault(key_of("gc", ("enabled",)), "true", f"false, {_WHY}, where the host cleans nothing up yet")
-    if retention.mode != "off":
-        expected = f"off, {_WHY}, where the host drops no tags yet"
-        yield Fault(key_of("retention", ("mode",)), shown(retention.mode), expected)
-    if backup.repository is not None:
+def objects_without_backup(storage: Storage, backup: Backup) -> Iterator[Fault]:
+    """It reads files."""
+    if storage.s3 is not None and backup.repository is not None:
         expected = f"no value, {_WHY}: a backup reads the host's files; use the store's own versioning or replication"
         yield Fault(key_of("backup", ("repository",)), shown(backup.repository), expected)

@@ -33,7 +33,7 @@ from config.mirrors import (
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
-from config.objects import objects_apart, objects_by_the_registry, objects_fit, objects_stay
+from config.objects import objects_apart, objects_by_the_registry, objects_fit, objects_without_backup
 from config.pem import covers, leaf_names
 from config.registry import Registry
 from config.retention import Retention
@@ -112,7 +112,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         objects_apart,
         objects_by_the_registry,
         objects_fit,
-        objects_stay,
+        objects_without_backup,
         transparent_names,
     ):
         # A check's parameters have the names of the concerns that it compares.

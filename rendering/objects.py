@@ -1,7 +1,6 @@
 """An object store as the registry's storage: what the registry's container has besides, and how it gets the key."""
 
 import json
-from dataclasses import replace
 
 from config.s3 import S3
 from config.secrets import StoreKey
@@ -9,9 +8,6 @@ from rendering.rootfs import HostFile
 
 KEY = "store-key"
 """The file of the key, among the registry's."""
-
-WRITER = "object-writer"
-"""The program that takes the place of the registry's `writer`."""
 
 JOINED = "/run/registry/joined"
 """That this host is known among those that write to the bucket, inside the container."""
@@ -23,11 +19,6 @@ _INSIDE = "/etc/distribution"
 def key_text(key: StoreKey) -> str:
     """The key, as Amazon's SDK reads it from a file: so it is in no configuration, command line or environment."""
     return f"[default]\naws_access_key_id = {key.access_key}\naws_secret_access_key = {key.secret_key}\n"
-
-
-def in_place(program: HostFile) -> HostFile:
-    """A program of the registry where others look for it: that writer under the other's name."""
-    return replace(program, path=program.path.replace(f"/registry-{WRITER}", "/registry-writer"))
 
 
 def authorities(objects: S3 | None, home: str) -> list[HostFile]:

@@ -48,6 +48,7 @@ class MemoryBucket:
         with self._lock:
             self._content.pop(key, None)
 
+    @property
     def keys(self) -> set[str]:
         """All there are."""
         return set(self._content)

@@ -18,6 +18,12 @@ def _no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda _: None)
 
 
+@pytest.fixture(params=["files", "objects"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """What the images of a `StoredHost` are to its tools."""
+    return str(request.param)
+
+
 @pytest.fixture
 def memory() -> Iterator[Path]:
     """A directory in memory, where there is such a thing: for many small files."""

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from registryctl import facts, host
+from registryctl.bucket import Bucket
 from registryctl.journals import BarrierError, BusyError, Journal
 from registryctl.metrics import store
 from tests.e2e.artifacts import Artifact, digest_of
+from tests.registryctl.buckets import FolderBucket
 from tests.registryctl.running import Ran, run
 
 DEFAULTS: dict[str, Any] = {
@@ -60,11 +62,17 @@ class FakeBarrier:
     def forget(self, generations: Iterable[str]) -> None:
         """They are remembered."""
 
+    def guard(self) -> None:
+        """It holds."""
+
+    def unsure(self) -> None:
+        """It holds all the same."""
+
 
 class StoredHost:
     """See above."""
 
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, kind: str = "files") -> None:
         self.root = root
         self.barrier = FakeBarrier()
         self.facts: dict[str, Any] = json.loads(json.dumps({**DEFAULTS, "root": str(root / "srv")}))
@@ -75,6 +83,23 @@ class StoredHost:
         monkeypatch.setattr(host, "RESULTS", self.results)
         monkeypatch.setattr(store, "RESULTS", self.results)
         monkeypatch.setattr(host, "HostBarrier", lambda *_, **__: self.barrier)
+        if kind == "objects":
+            self.in_a_bucket(monkeypatch, FolderBucket(root / "srv/docker-registry/data"))
+
+    def in_a_bucket(self, monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+        """From now on the images are this bucket's objects."""
+        self.facts["objects"] = "acme-images"
+        self.facts["store"] = {
+            "bucket": "acme-images",
+            "prefix": "",
+            "endpoint": "",
+            "region": "eu-central-1",
+            "pathStyle": False,
+            "authorities": None,
+            "key": None,
+        }
+        monkeypatch.setattr(host, "open_bucket", lambda _: bucket)
+        monkeypatch.setattr(host, "barrier_of", lambda *_: self.barrier)
 
     def run(self, *words: str, called: str = "registryctl") -> Ran:
         """Runs a command there."""

@@ -23,9 +23,9 @@ OLD = 90
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredHost:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> StoredHost:
     """A host of a registry into which nothing was pushed, and whose retention is on."""
-    return StoredHost(tmp_path, monkeypatch)
+    return StoredHost(tmp_path, monkeypatch, kind)
 
 
 def _result(host: StoredHost) -> str:
@@ -237,6 +237,7 @@ def test_what_can_t_go_any_more_is_said(host: StoredHost, monkeypatch: pytest.Mo
 
     def later(storage: Storage, wishes: Mapping[str, Wish], fresh: Fresh) -> Plan:
         host.tag_link("r", "b").write_text("")
+        storage.anew()
         return plan_removal(storage, wishes, fresh)
 
     monkeypatch.setattr("registryctl.retention.plan_removal", later)

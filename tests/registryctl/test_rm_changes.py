@@ -11,9 +11,9 @@ from tests.registryctl.stored import StoredHost
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredHost:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> StoredHost:
     """A host of a registry into which nothing was pushed."""
-    return StoredHost(tmp_path, monkeypatch)
+    return StoredHost(tmp_path, monkeypatch, kind)
 
 
 def test_another_tool_is_waited_for_and_told_apart(host: StoredHost) -> None:

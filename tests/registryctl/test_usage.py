@@ -13,9 +13,9 @@ from tests.registryctl.stored import StoredHost
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredHost:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> StoredHost:
     """A host of a registry into which nothing was pushed; what goes is gone at once."""
-    found = StoredHost(tmp_path, monkeypatch)
+    found = StoredHost(tmp_path, monkeypatch, kind)
     found.facts["gc"]["trashDays"] = 0
     return found
 

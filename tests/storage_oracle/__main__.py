@@ -1,4 +1,4 @@
-"""`python -m tests.storage_oracle [FIRST] [COUNT] [objects]`: tries that many seeds, with progress; exit 1 at wrongs."""
+"""`python -m tests.storage_oracle [FIRST] [COUNT] [objects]`: tries that many seeds, with progress; exit 1: wrong."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from tests.storage_oracle.reading import OCI_INDEX, OCI_MANIFEST
 from tests.storage_oracle.serving import Snapshot, taken
 from tests.storage_oracle.verdict import judge, wrongs
 
+pytestmark = pytest.mark.usefixtures("kind")
+
 
 def _image(storage: Made, name: str, tag: str = "", wide: bool = False) -> str:
     """An image of a layer of its own."""

@@ -17,6 +17,8 @@ from tests.storage_oracle.serving import Snapshot, pull, taken
 from tests.storage_oracle.trials import choose, storage_of
 from tests.storage_oracle.verdict import judge, pull_losses
 
+pytestmark = pytest.mark.usefixtures("kind")
+
 DAY = 86400
 
 

@@ -21,6 +21,8 @@ from tests.storage_oracle.serving import Pulled, Snapshot, pull, taken
 from tests.storage_oracle.trials import choose, storage_of, times_of, times_wrong
 from tests.storage_oracle.verdict import pull_losses
 
+pytestmark = pytest.mark.usefixtures("kind")
+
 SEEDS = range(5000, 5150)
 
 

@@ -51,7 +51,7 @@ _Readable.add_representer(str, _text)
 def example_run(mode: str) -> Recording:
     """The whole program, run with the example stack and a password."""
     stack = with_password(example())
-    changes = {**VARIANTS["objects"], "retention": {"mode": "off"}, "storage": _STORE} if mode == OBJECTS else {}
+    changes = {**VARIANTS["objects"], "storage": _STORE} if mode == OBJECTS else {}
     return run_stack(json.dumps(with_changes(changes, stack)), MODES.get(mode, False))
 
 

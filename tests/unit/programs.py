@@ -165,7 +165,6 @@ VARIANTS: dict[str, Stack] = {
             },
         },
         "nginx": {"fastPath": False},
-        "gc": {"enabled": False},
     },
     # Mirrors with all that is off at first, on a host that is taken over.
     "mirrors-adopted": {

@@ -88,23 +88,34 @@ def test_the_sdk_is_told_where_key_and_authorities_are(objects: Recording) -> No
 
 
 def test_nothing_looks_for_images_on_the_host(objects: Recording) -> None:
-    """No timer works on them, the proxy has no files, the tools know, and storage that is another is refused."""
-    timers = {path.rpartition("/")[2] for path in objects.files if path.endswith(".timer")}
-    assert not {f"docker-registry-{name}.timer" for name in ("gc", "retention", "backup")} & timers
+    """The proxy has no files, and storage that is another is refused."""
+    assert "docker-registry-backup.timer" not in {path.rpartition("/")[2] for path in objects.files}
     assert not [one for one in objects["nginx-container"].inputs["volumes"] if "docker-registry/data" in str(one)]
+    assert f" --objects={PLACE} registry-data=" in objects["volumes-prepare"].inputs["create"]
+
+
+def test_the_tools_work_in_the_bucket(objects: Recording) -> None:
+    """The clean-up has its timer; the host has the client, and the tools know where bucket, key and authorities are."""
+    assert "/etc/systemd/system/docker-registry-gc.timer" in objects.files
+    assert objects["host-tools"].inputs["create"].endswith(" --backup no --objects yes")
     facts = json.loads(str(objects.files["/etc/docker-registry/host.json"][1].content))
     assert facts["objects"] == PLACE
-    assert f" --objects={PLACE} registry-data=" in objects["volumes-prepare"].inputs["create"]
-    assert objects["host-tools"].inputs["create"].endswith(" --backup no")
+    assert facts["store"] == {
+        "bucket": "acme-images",
+        "prefix": "registries/acme",
+        "endpoint": "https://store.example.net:9000",
+        "region": "us-east-1",
+        "pathStyle": True,
+        "authorities": f"{HOME}/store-ca.pem",
+        "key": f"{HOME}/store-key",
+    }
+    assert {facts["store"]["authorities"]} <= objects.files.keys()
 
 
-def test_nobody_keeps_a_journal_that_nobody_reads(objects: Recording) -> None:
-    """The writer is another program under the same name; it holds the lock as the other does."""
-    program = objects.files[f"{HOME}/registry-writer"][1]
-    assert "journal" not in "".join(line for line in str(program.content).splitlines() if not line.startswith("#"))
-    assert "flock -s 9" in str(program.content)
-    assert f"{HOME}/registry-object-writer" not in objects.files
-    assert ': >"$home/journal"' in str(whole("plain", False).files[f"{HOME}/registry-writer"][1].content)
+def test_the_writer_is_the_one_that_everybody_has(objects: Recording) -> None:
+    """With its journal, which the tools read and forget."""
+    writer = f"{HOME}/registry-writer"
+    assert objects.files[writer][1].content == whole("plain", False).files[writer][1].content
 
 
 def test_without_one_nothing_speaks_of_it() -> None:
@@ -112,4 +123,6 @@ def test_without_one_nothing_speaks_of_it() -> None:
     run = whole("plain", False)
     assert "registry-store-key" not in run.resources
     assert _storage(run, "config")["filesystem"] == {"rootdirectory": "/var/lib/registry"}
-    assert "objects" not in str(run.files["/etc/docker-registry/host.json"][1].content)
+    facts = json.loads(str(run.files["/etc/docker-registry/host.json"][1].content))
+    assert not {"objects", "store"} & facts.keys()
+    assert "--objects" not in run["host-tools"].inputs["create"]

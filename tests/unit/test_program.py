@@ -168,7 +168,7 @@ def test_volumes_outlive_everything(run: Recording) -> None:
 
 
 def test_destroy_removes_nothing_that_holds_data(run: Recording) -> None:
-    """Accounts, secrets, certificates and directories have no delete: only program files, the claim and the entry among a bucket's hosts go."""
+    """Accounts, secrets, certificates and directories have no delete: only program files, claim and entry go."""
     for command in run.commands:
         deletes = str(command.inputs.get("delete", ""))
         if command.name == "host-tools":

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from components.registry import PROGRAMS
-from rendering.objects import WRITER
 from rendering.rootfs import TREE, HostFile, render
 from tests.unit.assembly import assembled, assembled_anew
 from tests.unit.config.stack import Stack
@@ -97,7 +96,7 @@ def test_each_program_of_the_container_is_there() -> None:
     """Those that lie in the tree, and no other: one calls the next by its path."""
     folder = TREE / "var/opt/docker-registry/etc"
     assert {path.name for path in folder.glob("registry-*")} == {
-        f"registry-{name}" for name in (*PROGRAMS, "notifying", WRITER)
+        f"registry-{name}" for name in (*PROGRAMS, "notifying")
     }
 
 

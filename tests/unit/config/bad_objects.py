@@ -7,7 +7,7 @@ from tests.unit.config.bad_settings import Bad
 
 KEY = "opens-the-bucket"
 OBJECTS: dict[str, object] = {"bucket": "acme-images", "region": "eu-central-1"}
-BESIDES: dict[str, object] = {"nginx": {"fastPath": False}, "gc": {"enabled": False}}
+BESIDES: dict[str, object] = {"nginx": {"fastPath": False}}
 """What goes with an object store."""
 
 _WHY = "because storage.driver is s3"
@@ -68,12 +68,8 @@ BAD_OBJECTS = [
          "only bucket, insecure, endpoint, region, pathStyle, prefix, serverCa, accessKey, secretKey, chunkSize, "
          "redirect"),
     _beside("nginx", "fastPath", value=True, found="true", expected=f"false, {_WHY}: nginx has no files to serve"),
-    _beside("gc", "enabled", value=True, found="true",
-            expected=f"false, {_WHY}, where the host cleans nothing up yet"),
     _beside("host", "adopt", value=True, found="true",
             expected=f"false, {_WHY}: a registry set up by hand has its images here"),
-    _beside("retention", "mode", "on", '"on"', f"off, {_WHY}, where the host drops no tags yet",
-            retention={"policies": [{"repositories": ["**"], "keepLast": 1}]}),
     _beside("backup", "repository", "/srv/backup", '"/srv/backup"',
             f"no value, {_WHY}: a backup reads the host's files; use the store's own versioning or replication",
             backup={"password": "opens the backups"}),

@@ -64,7 +64,7 @@ def run(words: Sequence[str], name: str) -> int:
     options = parser.parse(words)
     if options.act not in _ACTS or (options.tag and options.act != "list"):
         raise UsageError(f"what is {options.tag if options.act in _ACTS else options.act}?")
-    host = open_host("backup", options.wait)
+    host = open_host("backup", options.wait, files=True)
     restic = Restic(repository.by_settings())
     acts: dict[str, Callable[[], int]] = {
         "run": lambda: _take(host, restic, init=options.init, force=options.force, as_json=options.json),

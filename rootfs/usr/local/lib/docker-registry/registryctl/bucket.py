@@ -11,7 +11,7 @@ import configparser
 import hashlib
 import importlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
@@ -26,6 +26,8 @@ CONNECTIONS = 16
 """So many requests may be under way at once."""
 _CONNECT_SECONDS, _READ_SECONDS = 5, 15
 _TRIES = 4
+REMOVAL_SECONDS = 45
+"""By then a removal that was sent is done, or never will be: it is sent once, and not waited for longer."""
 # A body that comes drop by drop must end too.
 _BODY_SECONDS, _BYTES_PER_SECOND = 30, 1 << 20
 _PIECE = 1 << 18
@@ -114,8 +116,10 @@ def _answers(key: str) -> Iterator[None]:
 class StoreBucket:
     """A bucket, asked by boto3's client. What lies outside of the prefix is never asked for."""
 
-    def __init__(self, client: _Client, bucket: str, prefix: str = "") -> None:
+    def __init__(self, client: _Client, bucket: str, prefix: str = "", once: _Client | None = None) -> None:
+        """`once`: a client that sends what it is asked for no second time, for removals."""
         self._client = client
+        self._once = once or client
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
 
@@ -197,7 +201,7 @@ class StoreBucket:
     def _remove(self, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
         wanted = {"Objects": [{"Key": self._prefix + key} for key in keys], "Quiet": True}
         with _answers(""):
-            answer = self._client.delete_objects(Bucket=self._bucket, Delete=wanted)
+            answer = self._once.delete_objects(Bucket=self._bucket, Delete=wanted)
             errors = [(str(one["Key"]), str(one.get("Code", ""))) for one in answer.get("Errors", ())]
         return iter([(key[len(self._prefix) :], f"{key}: {code}") for key, code in errors if code not in _GONE])
 
@@ -228,10 +232,21 @@ def open_bucket(store: Store) -> Bucket:
         session, config = importlib.import_module("botocore.session"), importlib.import_module("botocore.config")
     except ImportError as error:
         raise ToolError(f"python3-boto3 is missing ({error}); pulumi up installs it") from None
+    made = session.Session()
+
+    def client(tries: int) -> Any:  # noqa: ANN401 - the library has no types
+        return made.create_client(**_words(store, config.Config, tries))
+
+    once = client(1)
+    once.meta.events.register("before-call.s3.DeleteObjects", _with_sum)
+    return StoreBucket(client(_TRIES), store.bucket, store.prefix, once)
+
+
+def _words(store: Store, config: Callable[..., object], tries: int) -> dict[str, Any]:
     words: dict[str, Any] = {
         "connect_timeout": _CONNECT_SECONDS,
         "read_timeout": _READ_SECONDS,
-        "retries": {"mode": "standard", "total_max_attempts": _TRIES},
+        "retries": {"mode": "standard", "total_max_attempts": tries},
         "max_pool_connections": CONNECTIONS,
         "signature_version": "s3v4",
         # As the registry itself: by no proxy.
@@ -240,21 +255,19 @@ def open_bucket(store: Store) -> Bucket:
     }
     new = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
     try:
-        made = config.Config(**words, **new)
+        made = config(**words, **new)
     except TypeError:
-        made = config.Config(**words)
+        made = config(**words)
     access, secret = _key(store)
-    client = session.Session().create_client(
-        "s3",
-        region_name=store.region,
-        endpoint_url=store.endpoint or None,
-        verify=str(store.authorities) if store.authorities else None,
-        aws_access_key_id=access,
-        aws_secret_access_key=secret,
-        config=made,
-    )
-    client.meta.events.register("before-call.s3.DeleteObjects", _with_sum)
-    return StoreBucket(client, store.bucket, store.prefix)
+    return {
+        "service_name": "s3",
+        "region_name": store.region,
+        "endpoint_url": store.endpoint or None,
+        "verify": str(store.authorities) if store.authorities else None,
+        "aws_access_key_id": access,
+        "aws_secret_access_key": secret,
+        "config": made,
+    }
 
 
 def _key(store: Store) -> tuple[str | None, str | None]:

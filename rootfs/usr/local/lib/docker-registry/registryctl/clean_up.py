@@ -18,7 +18,7 @@ from registryctl.gc import DAY, Limits, plan_clean_up
 from registryctl.journals import Barrier, BarrierError, Written
 from registryctl.layout import REPOSITORIES
 from registryctl.plan import Plan
-from registryctl.storage import NotThere, Storage, StorageError
+from registryctl.storage import AwayError, NotThere, Storage, StorageError
 
 FAILED, TOO_MUCH, NOT_KNOWN = 1, 3, 6
 _PERCENT = 100
@@ -98,7 +98,7 @@ class CleanUp:
         except (RefusedError, BarrierError) as error:
             code = error.code
             self._means.complain(f"gc: {error}")
-        except StorageError as error:
+        except (StorageError, AwayError) as error:
             code = FAILED
             self._means.complain(f"gc: {error}; the next run goes on from there")
         if code not in {0, NOT_KNOWN} and not self._options.dry:
@@ -127,6 +127,7 @@ class CleanUp:
 
     def _dry(self) -> int:
         means = self._means
+        means.storage.anew()
         fresh = Written().read(means.barrier.journals(), means.storage).fresh(means.now())
         plan = plan_clean_up(means.storage, fresh, self._limits())
         if self._options.as_json:

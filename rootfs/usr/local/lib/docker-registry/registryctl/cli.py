@@ -12,6 +12,7 @@ from pathlib import Path
 from registryctl import VERSION
 from registryctl.endings import WRONG_USE, EndError, UsageError, printable
 from registryctl.facts import FactsError
+from registryctl.storage import AwayError
 
 USAGE = """\
 registryctl COMMAND [OPTION]...
@@ -33,7 +34,7 @@ registryctl COMMAND [OPTION]...
 
 Each explains itself: registryctl COMMAND --help. registryctl --version tells the version.
 All but `rm --registry` need root on the registry's host. Where the images lie in an object store, those that work on
-the host's files (gc, rm, retention, usage, undo, trash, backup, restore) do nothing and end with 9, UNSUPPORTED.
+the host's files (backup, restore) do nothing and end with 9, UNSUPPORTED.
 """
 
 COMMANDS = {
@@ -91,8 +92,9 @@ def main(command: Command) -> int:
     except (UsageError, FactsError) as error:
         hint = "; --help explains" if isinstance(error, UsageError) else ""
         return _end(WRONG_USE, f"{command.name}: {error}{hint}")
-    except EndError as error:
-        return _end(error.code, str(error))
+    except (EndError, AwayError) as error:
+        end = error if isinstance(error, EndError) else EndError("FAILED", str(error))
+        return _end(end.code, str(end))
     except PermissionError as error:
         hint = "" if os.geteuid() == 0 else "; run it as root on the registry's host"
         return _end(1, f"{command.name}: {error}{hint}")

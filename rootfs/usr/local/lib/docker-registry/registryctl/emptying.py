@@ -12,7 +12,7 @@ from registryctl.endings import EndError, UsageError, count, printable
 from registryctl.host import Host, open_host
 from registryctl.journals import BarrierError
 from registryctl.options import Parser, seconds
-from registryctl.storage import NotThere, StorageError
+from registryctl.storage import AwayError, NotThere, StorageError
 
 USAGE = """\
 {name} [list] [--json]
@@ -48,7 +48,7 @@ def run(words: Sequence[str], name: str) -> int:
             _list(host, as_json=options.json)
     except NotThere:
         raise EndError("MANIFEST_UNKNOWN", f"there is no run {options.run}; registryctl trash lists them") from None
-    except StorageError as error:
+    except (StorageError, AwayError) as error:
         raise EndError("FAILED", str(error)) from None
     except BarrierError as error:
         raise EndError("BUSY", f"another tool has been at work for {host.wait} s: {error}") from None
@@ -72,7 +72,7 @@ def _described(host: Host, name: str) -> dict[str, object]:
         record = trash.load(host.storage, name)
     except NotThere:
         raise
-    except StorageError as error:
+    except (StorageError, AwayError) as error:
         return {"run": name, "made": made, "fault": str(error)}
     tags = sum(len(part.tags) for part in record.parts.values())
     manifests = sum(len(part.revisions) for part in record.parts.values())
@@ -97,6 +97,7 @@ def _line(one: dict[str, object]) -> str:
 
 def _empty(host: Host, name: str | None, *, as_json: bool) -> None:
     with host.barrier.turn():
+        host.storage.anew()
         names = trash.runs(host.storage) if name is None else [name]
         for one in names:
             trash.empty(host.storage, one)

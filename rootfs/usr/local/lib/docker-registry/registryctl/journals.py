@@ -37,6 +37,10 @@ class BusyError(BarrierError):
     code = 75
 
 
+class BrokenOffError(BarrierError):
+    """Writes may not be kept out any more: a part was removed, and nothing more may be."""
+
+
 @dataclass(frozen=True)
 class Journal:
     """What one generation was asked to write, up to when it was asked for."""

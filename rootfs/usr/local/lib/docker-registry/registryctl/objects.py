@@ -77,7 +77,7 @@ class ObjectStorage:
     def look_again(self, beginnings: Mapping[str, int]) -> None:
         """Lists what is listed sooner than asked for one by one. Of blobs the older listing tells sizes: they have one
         content, and only who has the turn removes them."""
-        before = self._listings
+        before = dict(self._listings)
         self.anew()
         wanted = [_TOPS[2]]
         for beginning, most in beginnings.items():

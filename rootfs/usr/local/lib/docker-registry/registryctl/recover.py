@@ -72,7 +72,7 @@ def run(words: Sequence[str], name: str) -> int:
     try:
         if options.into:
             return _into(Path(options.into), options)
-        host = open_host("restore", options.wait)
+        host = open_host("restore", options.wait, files=True)
         its = repository.by_settings()
         restic = Restic(replace(its, stack=options.stack or its.stack))
         if requests:

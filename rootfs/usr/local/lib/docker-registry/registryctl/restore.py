@@ -10,7 +10,7 @@ from registryctl.endings import EndError, count, printable
 from registryctl.host import open_host
 from registryctl.journals import BarrierError, BusyError
 from registryctl.options import Parser, seconds
-from registryctl.storage import NotThere, StorageError
+from registryctl.storage import AwayError, NotThere, StorageError
 from registryctl.undo import Undone, undo
 
 USAGE = """\
@@ -47,7 +47,7 @@ def run(words: Sequence[str], name: str) -> int:
         raise EndError("BUSY", f"another tool has been at work for {host.wait} s") from None
     except BarrierError as error:
         raise EndError("BUSY", f"writes could not be held off; nothing was brought back: {error}") from None
-    except StorageError as error:
+    except (StorageError, AwayError) as error:
         raise EndError("FAILED", f"not all could be brought back; again, it goes on from there: {error}") from None
     if options.json:
         print(json.dumps({**vars(undone), "done": not (undone.missing or undone.left)}, indent=2))

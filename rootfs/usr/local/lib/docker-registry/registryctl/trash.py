@@ -208,7 +208,7 @@ def _contents(run: str, document: dict[str, object]) -> Contents:
 
 def empty(storage: Storage, run: str) -> None:
     """Removes a record; what only it held goes with the next clean-up. Only within the turn."""
-    if not is_run(run):
+    if run not in runs(storage):
         raise NotThere(f"no record is called {run!a}")
     storage.remove(Record(run).path)
     for why in storage.settle().values():

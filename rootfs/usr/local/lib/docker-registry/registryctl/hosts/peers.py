@@ -5,21 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from typing import Protocol
 
 from registryctl.bucket import Bucket
 from registryctl.hosts import times
 from registryctl.hosts.messages import Entry
 from registryctl.hosts.run import Clock, Others, Run, merged
-from registryctl.journals import Barrier, BarrierError, BusyError, Journal
+from registryctl.journals import Barrier, BarrierError, BrokenOffError, BusyError, Journal
 from registryctl.storage import StorageError
-
-
-class Guarded(Barrier, Protocol):
-    """A barrier that is looked at again before each removal: it may have ended in other ways than by its caller."""
-
-    def guard(self) -> None:
-        """BarrierError: nothing may be removed any more."""
 
 
 class PeerBarrier:
@@ -50,6 +42,7 @@ class PeerBarrier:
         self._looking = looking
         self._run: Run | None = None
         self._is_closed = False
+        self._unsure = float("-inf")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -111,7 +104,10 @@ class PeerBarrier:
                 with _in_words():
                     self._await_closed(run)
                 self._is_closed = True
-                yield
+                try:
+                    yield
+                finally:
+                    self._outlast()
         finally:
             self._is_closed = False
             with suppress(StorageError):
@@ -128,13 +124,22 @@ class PeerBarrier:
         run.check("closed")
 
     def guard(self) -> None:
-        """To be asked before each removal. BarrierError: it must not be sent."""
+        """To be asked before each removal. BrokenOffError: it must not be sent."""
         if self._run is None:
             raise BarrierError("it is not this tool's turn")
         try:
             self._run.check("closed" if self._is_closed else "turn")
         except (BarrierError, StorageError) as error:
-            raise BarrierError(f"stopped halfway; the next run goes on from there: {error}") from error
+            raise BrokenOffError(f"stopped halfway, and the next run goes on from there: {error}") from error
+
+    def unsure(self) -> None:
+        """Nobody knows whether a removal that was sent is carried out, or will be."""
+        self._unsure = self._clock.now()
+
+    def _outlast(self) -> None:
+        """Nobody writes before the store must have ended what it was sent."""
+        while self._clock.now() < self._unsure + times.MARGIN:
+            self._clock.pause(times.PAUSE)
 
     def journals(self) -> list[Journal]:
         """Those of all hosts; what others have they are asked for. BarrierError: one does not say."""

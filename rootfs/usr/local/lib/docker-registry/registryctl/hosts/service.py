@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from registryctl.bucket import Bucket, Object
+from registryctl.endings import EndError
 from registryctl.hosts import times
 from registryctl.hosts.joining import Admission
 from registryctl.hosts.messages import LIMIT, Entry, MessageError, entry_of
@@ -21,6 +22,9 @@ from registryctl.storage import StorageError
 SEEN = RUN / "hosts"
 """What the service saw last, for registry-status."""
 
+_MOST_FAULTS = 60
+"""In a row: some minutes."""
+
 
 @dataclass
 class Service:
@@ -31,6 +35,8 @@ class Service:
     seen: Path = SEEN
     _names: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     _fault: str = ""
+    _faults: int = 0
+    """In a row."""
 
     def __post_init__(self) -> None:
         self._server = Server(self.means)
@@ -43,9 +49,11 @@ class Service:
             found = [self._described(one, hosts) for one in hosts]
         except StorageError as error:
             self._server.expire()
+            self._faults += 1
             self._tell(str(error))
             self._leave({"at": self.means.now(), "fault": str(error)})
             return times.LOOK if self._server.is_serving else times.IDLE
+        self._faults = 0
         self._tell("")
         self._leave({"at": self.means.now(), "me": self.means.me.identity, "joined": may, "hosts": found})
         if self._server.is_serving or not may:
@@ -53,9 +61,10 @@ class Service:
         return times.IDLE if len(hosts) > 1 else times.ALONE
 
     def run(self, pause: Callable[[float], None] = time.sleep) -> None:
-        """Without an end."""
-        while True:
+        """Without an end. EndError: it has to begin anew, with what opens the store by now."""
+        while self._faults < _MOST_FAULTS or self._server.is_serving:
             pause(self.step())
+        raise EndError("FAILED", f"the store has not answered {self._faults} times: {self._fault}")
 
     def _described(self, one: Object, hosts: Sequence[Object]) -> dict[str, object]:
         """A host, and how many seconds ago, by the store's clock, it last gave a sign of itself."""

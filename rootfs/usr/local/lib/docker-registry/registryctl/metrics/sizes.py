@@ -17,7 +17,7 @@ from registryctl.machine import RESULTS, Machine
 from registryctl.metrics import store
 from registryctl.metrics.exposition import Metric, Sample
 from registryctl.metrics.traffic import OTHER
-from registryctl.storage import StorageError
+from registryctl.storage import AwayError, StorageError
 
 if TYPE_CHECKING:
     from registryctl.usage import Usage
@@ -65,7 +65,7 @@ def measure(how: Callable[[], Usage]) -> None:
         return
     try:
         remember(how())
-    except (StorageError, EndError, OSError) as error:
+    except (StorageError, AwayError, EndError, OSError) as error:
         print(printable(f"sizes for the metrics could not be measured: {error}"), file=sys.stderr, flush=True)
 
 
