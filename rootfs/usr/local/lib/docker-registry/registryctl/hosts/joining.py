@@ -19,6 +19,7 @@ from registryctl.hosts import times
 from registryctl.hosts.messages import BARRIER, IDENTITY, Entry, send
 from registryctl.hosts.run import Clock, Others
 from registryctl.machine import RESULTS, RUN
+from registryctl.storage import StorageError
 
 HOME = RESULTS / "bucket.json"
 """What this host is called in its bucket, and how that is reached: also once its facts are gone."""
@@ -98,8 +99,13 @@ class Admission:
 
 
 def join(bucket: Bucket, me: Entry, clock: Clock, *, patience: float, joined: Path | None = None) -> None:
-    """Makes this host one of those that may write. Again, it says so again. Raises StorageError, ToolError."""
-    send(bucket, me.key, me)
+    """Makes this host one of those that may write. Again, it says so again. Raises StorageError, ToolError.
+
+    `patience`: how many seconds it is waited for a run to end; a store that does not answer is waited for a minute.
+    """
+    begin = clock.now()
+    while not _said(bucket, me, last=clock.now() > begin + times.AWAY):
+        clock.pause(times.PAUSE)
     admission, end = Admission(bucket, me, clock, joined), clock.now() + patience
     while not admission.look():
         if clock.now() > end:
@@ -108,6 +114,16 @@ def join(bucket: Bucket, me: Entry, clock: Clock, *, patience: float, joined: Pa
                 f"{patience:g} s; pulumi up again goes on from here"
             )
         clock.pause(times.PAUSE)
+
+
+def _said(bucket: Bucket, me: Entry, *, last: bool) -> bool:
+    try:
+        send(bucket, me.key, me)
+    except StorageError:
+        if last:
+            raise
+        return False
+    return True
 
 
 def leave(bucket: Bucket, me: Entry, *, joined: Path | None = None, home: Path | None = None) -> None:

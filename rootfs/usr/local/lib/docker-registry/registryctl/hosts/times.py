@@ -28,6 +28,8 @@ REFRESH = 300.0
 """Between two signs that a host gives of itself."""
 MISSED = 900.0
 """After which one without a sign counts as away."""
+AWAY = 60.0
+"""For so long a store that does not answer is tried again before a host is not taken in."""
 SKEW = 600.0
 """By so much the clocks of two hosts may differ: journals tell times."""
 
