@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.lab.authority import Authority
 from tests.lab.docker import docker
@@ -56,7 +57,7 @@ class ObjectStore:
             "chunkSize": 5,
             **others,
         }
-        return {"storage": {"driver": "s3", "s3": s3}, "nginx": {"fastPath": False}, "gc": {"enabled": False}}
+        return {"storage": {"driver": "s3", "s3": s3}, "nginx": {"fastPath": False}}
 
     def serve(self, program: Path) -> None:
         """Begins, with an empty bucket."""
@@ -101,9 +102,16 @@ class ObjectStore:
 
     def names(self) -> set[str]:
         """What lies in the bucket."""
-        status, said = self._ask("GET", f"/{BUCKET}", "list-type=2&max-keys=1000")
-        assert (status, "<IsTruncated>true" in said) == (http.client.OK, False), said
-        return set(re.findall(r"<Key>([^<]+)</Key>", said))
+        found: set[str] = set()
+        query = "list-type=2&max-keys=1000"
+        while True:
+            status, said = self._ask("GET", f"/{BUCKET}", query)
+            assert status == http.client.OK, said
+            found.update(re.findall(r"<Key>([^<]+)</Key>", said))
+            if "<IsTruncated>true" not in said:
+                return found
+            [token] = re.findall(r"<NextContinuationToken>([^<]+)</NextContinuationToken>", said)
+            query = f"continuation-token={quote(token, safe='')}&list-type=2&max-keys=1000"
 
     def _answers(self) -> bool:
         try:

@@ -1,7 +1,7 @@
 """Objects by their keys, in a bucket of an S3-compatible store. Nothing here knows what a registry is.
 
-The distribution's boto3 signs, retries, and finds the host's role where there is no key. It is loaded when a bucket is
-opened, and no earlier: most hosts don't have it.
+The distribution's botocore signs, tries again, and finds the host's role where there is no key. It is loaded when a
+bucket is opened, and no earlier: most hosts don't have it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Bucket(Protocol):
 
 
 class _Client(Protocol):
-    """What is used of boto3's client."""
+    """What is used of botocore's client."""
 
     meta: Any
 
@@ -114,7 +114,7 @@ def _answers(key: str) -> Iterator[None]:
 
 
 class StoreBucket:
-    """A bucket, asked by boto3's client. What lies outside of the prefix is never asked for."""
+    """A bucket, asked by botocore's client. What lies outside of the prefix is never asked for."""
 
     def __init__(self, client: _Client, bucket: str, prefix: str = "", once: _Client | None = None) -> None:
         """`once`: a client that sends what it is asked for no second time, for removals."""
@@ -231,7 +231,7 @@ def open_bucket(store: Store) -> Bucket:
     try:
         session, config = importlib.import_module("botocore.session"), importlib.import_module("botocore.config")
     except ImportError as error:
-        raise ToolError(f"python3-boto3 is missing ({error}); pulumi up installs it") from None
+        raise ToolError(f"python3-botocore is missing ({error}); pulumi up installs it") from None
     made = session.Session()
 
     def client(tries: int) -> Any:  # noqa: ANN401 - the library has no types
