@@ -26,7 +26,7 @@ from rendering.access import access_file, accounts_file, immutable_file
 from rendering.htpasswd import hash_of, htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
 from rendering.mirrors import PROXY_SCRIPTS
-from rendering.proxy import FILES, site_file
+from rendering.proxy import CACHE, FILES, Cache, site_file
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
@@ -37,7 +37,7 @@ from tests.storage_oracle.size import memory
 from tests.unit.config import pki
 
 GENERATION = "1-2"
-_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", *PROXY_SCRIPTS)
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", "cache.js", *PROXY_SCRIPTS)
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -60,6 +60,8 @@ class Proxy:
     address: str = ""
     fast: bool = True
     """Whether it serves blobs by itself."""
+    cache: Cache | None = None
+    """What it keeps, as of an object store."""
 
     def connection(self, user: str | None, *, bearer: bool = False) -> Connection:
         """A new connection."""
@@ -80,7 +82,7 @@ class Proxy:
     ) -> None:
         """Puts the files of some settings into the proxy's folders; a running one has to reload."""
         files = FILES if self.fast else None
-        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors):
+        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors, self.cache):
             (self.home / "etc/conf.d" / Path(file.path).name).write_text(file.content)
         credentials = [Account(name=user.name, password=None, hash=_hash()) for user in users]
         accounts = htpasswd_file(credentials, Htpasswd(), fqdn=FQDN, root="/var/opt")
@@ -134,6 +136,7 @@ def files_of(
     metrics: Metrics | None = None,
     files: str | None = FILES,
     mirrors: Sequence[Mirror] = (),
+    cache: Cache | None = None,
 ) -> list[HostFile]:
     """The files of conf.d for some settings; metrics are enabled, unless they say otherwise."""
     metrics = metrics or Metrics(enabled=True)
@@ -153,6 +156,7 @@ def files_of(
             key=KEY,
             metrics=metrics,
             mirrors=mirrors,
+            cache=cache,
             **_WHERE,
         ),
         *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in _BESIDE),
@@ -176,6 +180,7 @@ def proxied(
             "data/docker",
             "run/writers",
             "mirrors",
+            "cache",
         ):
             (home / part).mkdir(parents=True)
         (home / "run/writers" / GENERATION).mkdir()
@@ -185,7 +190,7 @@ def proxied(
         leaf = pki.issue(FQDN)
         (home / "tls/files/current/fullchain.pem").write_text(leaf.pem)
         (home / "tls/files/current/privkey.pem").write_text(leaf.key_pem)
-        for name in ("nginx-start", "passwords.conf", "main.conf"):
+        for name in ("nginx-start", "nginx-cache", "passwords.conf", "main.conf"):
             content = render(f"/var/opt/nginx/etc/start/{name}", nginx=Nginx()).content
             (home / "etc/start" / name).write_text(content)
         proxy.configure(users, access)
@@ -212,6 +217,7 @@ def _start(proxy: Proxy, zone: str) -> None:
         "run": "/run/registry",
         "data/docker": FILES,
         "mirrors": MIRRORED,
+        "cache": CACHE,
     }
     argv = [
         "run",

@@ -94,6 +94,29 @@ def test_nothing_looks_for_images_on_the_host(objects: Recording) -> None:
     assert objects["host-tools"].inputs["create"].endswith(" --backup no")
 
 
+def test_the_proxy_keeps_what_was_pulled_on_the_disk(objects: Recording) -> None:
+    """Below the storage root."""
+    volumes = objects["nginx-container"].inputs["volumes"]
+    kept = {"containerPath": "/var/cache/nginx/store", "hostPath": "/var/opt/nginx/cache", "readOnly": False}
+    assert kept in volumes
+    made = objects["nginx-files-cache"]
+    assert made.inputs["create"].endswith("mkdir -p -m 0700 /var/opt/nginx/cache")
+    assert made.name in objects["nginx-container"].depends_on
+    site = str(objects.files["/var/opt/nginx/etc/conf.d/registry.conf"][1].content)
+    assert "proxy_cache_path /var/cache/nginx/store " in site
+    assert "max_size=10240m" in site
+
+
+@pytest.mark.parametrize("s3", [{"cacheSize": 0}, {"redirect": True}])
+def test_or_nothing(s3: dict[str, object]) -> None:
+    """No place, and no line about it."""
+    run = assembled("files", False, {"storage": {"driver": "s3", "s3": {**OBJECTS, **s3}}, **BESIDES})
+    assert not [resource.name for resource in run if resource.name.endswith("-cache")]
+    site = str(run.files["/var/opt/nginx/etc/conf.d/registry.conf"][1].content)
+    assert "cached" not in site
+    assert "/var/opt/nginx/etc/conf.d/cache.js" not in run.files
+
+
 def test_nobody_keeps_a_journal_that_nobody_reads(objects: Recording) -> None:
     """The writer is another program under the same name; it holds the lock as the other does."""
     program = objects.files[f"{HOME}/registry-writer"][1]
