@@ -165,9 +165,17 @@ def files_of(
 
 @contextmanager
 def proxied(
-    users: Sequence[User], access: Access | None = None, *, zone: str = "UTC", registry: str = "3.1.2"
+    users: Sequence[User],
+    access: Access | None = None,
+    *,
+    zone: str = "UTC",
+    registry: str = "3.1.2",
+    room: str = "",
 ) -> Iterator[Proxy]:
-    """A proxy with some accounts, all of which have the same password, before an empty registry of some version."""
+    """A proxy with some accounts, all of which have the same password, before an empty registry of some version.
+
+    With `room` the disk on which it may keep something is no larger.
+    """
     with ExitStack() as held:
         home = Path(held.enter_context(tempfile.TemporaryDirectory(dir=memory() or "/tmp", prefix="rp")))  # noqa: S108
         proxy = Proxy(home, f"registry-proxy-{os.getpid()}-{home.name}")
@@ -202,11 +210,11 @@ def proxied(
         held.enter_context(_registry(registry, home, writer / "socket", reads=False))
         (home / "run/writers/current").write_text(GENERATION + "\n")
         held.callback(docker, "rm", "-f", proxy.name, check=False)
-        _start(proxy, zone)
+        _start(proxy, zone, room)
         yield proxy
 
 
-def _start(proxy: Proxy, zone: str) -> None:
+def _start(proxy: Proxy, zone: str, room: str) -> None:
     image = source_image("nginx:1.28.0")
     mounts = {
         "etc/conf.d": "/etc/nginx/conf.d",
@@ -217,15 +225,16 @@ def _start(proxy: Proxy, zone: str) -> None:
         "run": "/run/registry",
         "data/docker": FILES,
         "mirrors": MIRRORED,
-        "cache": CACHE,
+        **({} if room else {"cache": CACHE}),
     }
+    memory_inside = {**MEMORY, **({CACHE: f"rw,size={room}"} if room else {})}
     argv = [
         "run",
         "--detach",
         "--stop-signal=SIGQUIT",
         f"--name={proxy.name}",
         f"--env=TZ={zone}",
-        *(f"--tmpfs={place}:{options}" for place, options in MEMORY.items()),
+        *(f"--tmpfs={place}:{options}" for place, options in memory_inside.items()),
     ]
     argv += [f"--volume={proxy.home / inside}:{outside}" for inside, outside in mounts.items()]
     docker(*argv, "--entrypoint=/bin/sh", image, "/etc/nginx/start/nginx-start")

@@ -33,6 +33,9 @@ def test_the_second_pull_asks_for_the_tag_alone(world: World) -> None:
     assert len(world.pull("bob", "team/twice", "1")) > 40
     assert world.pull("bob", "team/twice", "1") == ["HEAD /v2/team/twice/manifests/1"]
     assert world.pull("alice", "team/twice", "1") == ["HEAD /v2/team/twice/manifests/1"]
+    # The metrics count it as what the proxy served by itself.
+    log = world.proxy.home / "logs/traffic"
+    await_true(lambda: log.read_text().count("blob|200|HIT||||team/twice\t") == 2 * 21)
 
 
 def test_it_is_as_the_registry_would_hand_it_out(world: World) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from rendering.proxy import CACHE as PLACE
 from rendering.proxy import Cache
+from tests.lab.docker import docker
 from tests.rendering.cache_world import CACHE, SLICE, World, caching
 from tests.rendering.mirror_world import await_true, digest_of
 from tests.rendering.proxy_connection import FQDN, PASSWORD
@@ -141,3 +143,15 @@ def test_it_takes_no_more_room_than_it_may(world: World) -> None:
         assert world.ask("bob", "GET", f"team/room{number}/blobs/{digest}").body == layer
     await_true(lambda: used() <= 64 << 20)
     assert used() > 32 << 20
+
+
+def test_on_a_full_disk_pulls_go_on() -> None:
+    """Nothing is kept then, and nobody is cut."""
+    with caching(room="4m") as small:
+        layer = os.urandom(8 * SLICE)
+        _, (digest,) = small.push("team/full", "1", layer)
+        docker("exec", small.proxy.name, "sh", "-c", "until [ -e /run/cache-full ]; do sleep 0.1; done", timeout=60)
+        path = f"team/full/blobs/{digest}"
+        for _ in range(2):
+            assert small.ask("bob", "GET", path).body == layer
+        assert docker("exec", small.proxy.name, "find", PLACE, "-type", "f").stdout == ""

@@ -1,6 +1,10 @@
 // What of images in an object store the proxy keeps on its disk, for nginx's JavaScript module. There is one copy for all
 // repositories: it is handed out once the registry has said that this repository has it, which is remembered for a moment.
 // A tag is asked for each time. Where no answer comes, what was told lately counts a little longer.
+import fs from 'fs';
+
+// There while the disk has hardly any room (nginx-cache).
+const FULL = '/run/cache-full';
 
 // Milliseconds for which an answer counts, by `$remembered`.
 function span(v) {
@@ -35,12 +39,15 @@ function named(v) {
 // As a variable: where the request goes on, nothing: the registry answers it.
 function way(r) {
     const v = r.variables;
+    if (!v.cached || fs.existsSync(FULL)) {
+        return '';
+    }
     const digest = named(v);
     if (digest && recalled(name_of(v, v.cached, digest), span(v))) {
         v.cached_digest = digest;
         return `/cached-${v.cached}`;
     }
-    return v.cached ? '/ask-store' : '';
+    return '/ask-store';
 }
 
 function question(r, kind, which, condition) {
