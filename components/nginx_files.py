@@ -9,7 +9,7 @@ import pulumi_docker as docker
 
 from components.adoption import Adoption
 from components.certificate import Certificate
-from components.connection import Command
+from components.connection import Command, CommandArgs
 from components.container import bind
 from components.host import FileArgs, FilesArgs, Host
 from components.mirror import way_of_proxy
@@ -22,7 +22,7 @@ from rendering.htpasswd import htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
 from rendering.mirrors import PROXY_SCRIPTS as MIRROR_SCRIPTS
 from rendering.mirrors import home_of_all
-from rendering.proxy import FILES, site_file
+from rendering.proxy import CACHE, FILES, Cache, cache_of, site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
 _RELOAD = f"{TOOLS}/nginx-reload"
@@ -77,9 +77,10 @@ class NginxFiles(pulumi.ComponentResource):
         self.ready = [
             self._htpasswd(after),
             self._configuration(certificate, at_start, [*after, certificate.ready, *args.mirrored]),
+            *([self._cache_directory(after)] if self._cache else []),
         ]
         self.start = fingerprint("".join(file.content for file in at_start))
-        self.mounts = [*_mounts(root), *self._registry_files(), *self._mirrored_files()]
+        self.mounts = [*_mounts(root), *self._registry_files(), *self._mirrored_files(), *self._cached()]
         self.register_outputs({})
 
     def _htpasswd(self, after: Sequence[Command]) -> Command:
@@ -104,11 +105,11 @@ class NginxFiles(pulumi.ComponentResource):
     ) -> Command:
         """What isn't secret: tested as a whole where a proxy serves by it, and then loaded."""
         settings, root = self._args.settings, self._host.root
-        start, passwords = at_start
+        start, *others = at_start
         modes = {
             start: "0700",
             **dict.fromkeys(
-                [passwords, render("/var/opt/nginx/etc/start/main.conf", root=root, nginx=settings.nginx)], "0600"
+                [*others, render("/var/opt/nginx/etc/start/main.conf", root=root, nginx=settings.nginx)], "0600"
             ),
             **dict.fromkeys([*self._beside_the_site(), self._site(certificate)], "0600"),
             # Makes the directories of the sockets anew at every boot, which clears them, before Docker starts.
@@ -129,7 +130,7 @@ class NginxFiles(pulumi.ComponentResource):
         )
 
     def _read_at_start(self) -> list[HostFile]:
-        names = ("nginx-start", "passwords.conf")
+        names = ("nginx-start", "passwords.conf", *(["nginx-cache"] if self._cache else []))
         return [render(f"/var/opt/nginx/etc/start/{name}", root=self._host.root) for name in names]
 
     def _beside_the_site(self) -> list[HostFile]:
@@ -160,7 +161,7 @@ class NginxFiles(pulumi.ComponentResource):
             render("/var/opt/nginx/etc/conf.d/rows.js", root=root),
             *(
                 render(f"/var/opt/nginx/etc/conf.d/{name}", root=root)
-                for name in (MIRROR_SCRIPTS if settings.mirrors else ())
+                for name in (*(MIRROR_SCRIPTS if settings.mirrors else ()), *(["cache.js"] if self._cache else []))
             ),
         ]
 
@@ -179,6 +180,19 @@ class NginxFiles(pulumi.ComponentResource):
             root=self._host.root,
             metrics=settings.metrics,
             mirrors=settings.mirrors,
+            cache=self._cache,
+        )
+
+    @property
+    def _cache(self) -> Cache | None:
+        settings = self._args.settings
+        return cache_of(settings.storage.s3, settings.images.nginx.version)
+
+    def _cache_directory(self, after: Sequence[Command]) -> Command:
+        """Docker can't mount what is not there. Its owner is the proxy's to choose."""
+        args = CommandArgs(f"mkdir -p -m 0700 {_cache_home(self._host.root)}")
+        return self._host.command(
+            f"{self._name}-cache", args, pulumi.ResourceOptions(parent=self, depends_on=list(after))
         )
 
     def _has_fast_path(self) -> bool:
@@ -191,6 +205,13 @@ class NginxFiles(pulumi.ComponentResource):
         """All mirrors' at once: another mirror then needs no other container."""
         served = self._args.settings.nginx.mirror_fast_path
         return [bind(home_of_all(self._host.root), MIRRORED)] if served else []
+
+    def _cached(self) -> list[docker.ContainerVolumeArgs]:
+        return [bind(_cache_home(self._host.root), CACHE, read_only=False)] if self._cache else []
+
+
+def _cache_home(root: str) -> str:
+    return f"{root}/nginx/cache"
 
 
 def _mounts(root: str) -> list[docker.ContainerVolumeArgs]:

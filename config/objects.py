@@ -18,6 +18,8 @@ from config.storage import Storage
 _SINCE = (3, 1, 2)
 # Four uploads at once.
 _CHUNKS = 8
+# Whose images have a dictionary that all workers share.
+_CACHE_SINCE = (1, 26)
 _WHY = "because storage.driver is s3"
 
 
@@ -27,6 +29,19 @@ def objects_apart(images: Images, storage: Storage) -> Iterator[Fault]:
     if storage.s3 is not None and version is not None and version < _SINCE[: len(version)]:
         expected = f"registry:3.1.2 or later, {_WHY}: earlier ones hide there what has a longer name than another"
         yield Fault(key_of("images", ("registry",)), shown(str(images.registry)), expected)
+
+
+def objects_cached(images: Images, storage: Storage) -> Iterator[Fault]:
+    """An older proxy can't remember what the registry said."""
+    s3, version = storage.s3, images.nginx.version
+    if s3 is not None and s3.cache_size and s3.cache_bytes and not can_cache(version):
+        expected = f"0, or no value, because images.nginx is {images.nginx}: nginx:1.26 or later can keep images"
+        yield Fault(key_of("storage", ("s3", "cacheSize")), shown(s3.cache_size), expected)
+
+
+def can_cache(version: tuple[int, ...] | None) -> bool:
+    """Whether an nginx of this version can keep what was pulled; None, as with a bare digest: a current one."""
+    return version is None or version >= _CACHE_SINCE
 
 
 def objects_fit(storage: Storage, limits: Limits) -> Iterator[Fault]:

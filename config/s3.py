@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
-from config.base import HIDDEN, Concern, Supplied, Whole, as_text, refused
+from config.base import HIDDEN, Concern, Supplied, Whole, as_text, bytes_of, refused
 from config.endpoints import agrees_with_insecure, only_with_tls
 from config.pem import parse_authorities
 
@@ -20,6 +20,9 @@ _LONGEST_PREFIX = 200
 _KEY = re.compile(r"[!-~]{1,256}")
 _MOST_PORT = 65535
 _NO_REGION = "us-east-1"
+_NOTHING = "0"
+_LEAST_CACHE = 256 << 20
+_USUAL_CACHE = "10G"
 
 
 def _bucket(value: str) -> str:
@@ -61,6 +64,15 @@ def _key(value: object) -> Supplied:
     if not _KEY.fullmatch(as_text(value)) or set(as_text(value)) & set("#;\"'"):
         raise refused("visible ASCII characters without spaces, quotes, # and ;")
     return Supplied()
+
+
+def _cache_size(value: object) -> str:
+    if value == 0 and not isinstance(value, bool):
+        return _NOTHING
+    text = as_text(value)
+    if text != _NOTHING and bytes_of(text) < _LEAST_CACHE:
+        raise refused("0, or a whole number with its unit (M or G) from 256M on, for example 10G")
+    return text
 
 
 Key = Annotated[Supplied, PlainValidator(_key, json_schema_input_type=str), HIDDEN]
@@ -111,12 +123,30 @@ class S3(Concern):
 
     redirect: bool = False
     """Whether clients fetch layers from the store itself, by a URL that is good for 20 minutes. They must reach and
-    trust it, and who has the URL needs no account. With false all goes through the registry."""
+    trust it, and who has the URL needs no account. With false all goes through the registry. Not with `cacheSize`."""
+
+    cache_size: Annotated[str, PlainValidator(_cache_size, json_schema_input_type=str | int)] | None = Field(
+        default=None, validate_default=True, examples=["10G"]
+    )
+    """How much of what was pulled the host keeps on its disk, below `storage.root`, in megabytes (M) or gigabytes (G);
+    what was not used for the longest goes first, and all of it before the disk is full. 0: nothing, each pull goes to
+    the store. Absent: 10G, and 0 with `redirect` or an nginx before 1.26. The first and the last of it replaces the
+    proxy's container."""
+
+    remember_seconds: Annotated[int, Whole(0, 3600, "seconds")] = Field(default=60, examples=[60])
+    """Seconds for which the host trusts, without asking the store, that a repository has a blob or manifest which is
+    kept: what is deleted elsewhere is gone so much later. A tag is asked for each time. While the store doesn't
+    answer, what it said lately counts as long again. 0: all is asked each time."""
 
     @property
     def place(self) -> str:
         """Store, bucket and prefix: where the images are. Amazon's buckets have one name in all regions."""
         return "/".join(part for part in (self.endpoint, self.bucket, self.prefix) if part)
+
+    @property
+    def cache_bytes(self) -> int:
+        """How much the host keeps; 0: nothing."""
+        return bytes_of(self.cache_size or (_NOTHING if self.redirect else _USUAL_CACHE))
 
     @property
     def region_name(self) -> str:
@@ -147,6 +177,13 @@ class S3(Concern):
     @classmethod
     def _only_with_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
         return only_with_tls(value, info)
+
+    @field_validator("cache_size")
+    @classmethod
+    def _through_the_proxy(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value not in (None, _NOTHING) and info.data.get("redirect"):
+            raise refused("0, or no value, because redirect is true: layers don't come by this host")
+        return value
 
     @field_validator("secret_key")
     @classmethod

@@ -33,7 +33,13 @@ from config.mirrors import (
 from config.network import Network
 from config.nginx import Nginx
 from config.notifications import Notifications
-from config.objects import objects_apart, objects_by_the_registry, objects_fit, objects_without_backup
+from config.objects import (
+    objects_apart,
+    objects_by_the_registry,
+    objects_cached,
+    objects_fit,
+    objects_without_backup,
+)
 from config.pem import covers, leaf_names
 from config.registry import Registry
 from config.retention import Retention
@@ -110,6 +116,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
         mirrors_are_followed,
         mirrors_count,
         objects_apart,
+        objects_cached,
         objects_by_the_registry,
         objects_fit,
         objects_without_backup,

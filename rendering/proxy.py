@@ -1,11 +1,14 @@
 """The proxy's site, `conf.d/registry.conf`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from config.access import Access
 from config.metrics import Metrics
 from config.mirrors import Mirror
 from config.nginx import Nginx
+from config.objects import can_cache
+from config.s3 import S3
 from config.site import Site
 from rendering.mirrors import mirrored
 from rendering.rootfs import HostFile, render
@@ -19,6 +22,41 @@ _SHARES_MEMORY_SINCE = (1, 26)
 
 FILES = "/var/lib/registry/docker"
 """Where the proxy's container has the registry's files, if it may read them: as in the registry's own."""
+
+CACHE = "/var/cache/nginx/store"
+"""Where the proxy's container keeps what was pulled from an object store."""
+
+# What is asked for and kept at a time. With less, a large layer would cost the store more requests; with more, others
+# would wait longer for their part of it.
+_SLICE_MEGABYTES = 64
+# A megabyte of memory is for some 8,000 blobs, of which 128 KB each make a gigabyte.
+_MOST_KEYS_MEGABYTES = 64
+_LEAST_KEYS_MEGABYTES = 4
+# What is free on the disk for everything else.
+_FREE_MEGABYTES = 2048
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What the proxy keeps of images in an object store: sizes in MiB, and seconds for which it trusts an answer."""
+
+    megabytes: int
+    remembered: int
+    path: str = CACHE
+    slice: int = _SLICE_MEGABYTES
+    min_free: int = _FREE_MEGABYTES
+
+    @property
+    def keys(self) -> int:
+        """Memory for the names of what is kept."""
+        return max(_LEAST_KEYS_MEGABYTES, min(self.megabytes // 1024, _MOST_KEYS_MEGABYTES))
+
+
+def cache_of(objects: S3 | None, version: tuple[int, ...] | None) -> Cache | None:
+    """What an nginx of `version` keeps of images in a store; None: nothing."""
+    if objects is None or not objects.cache_bytes or not can_cache(version):
+        return None
+    return Cache(megabytes=objects.cache_bytes >> 20, remembered=objects.remember_seconds)
 
 
 def site_file(
@@ -35,11 +73,13 @@ def site_file(
     root: str,
     metrics: Metrics | None = None,
     mirrors: Sequence[Mirror] = (),
+    cache: Cache | None = None,
 ) -> HostFile:
     """The site for an nginx of `version` (None, as with a bare digest: a current one).
 
-    With `files`, the registry's files inside the container, it serves blobs from there itself. `names` are all by which
-    the host is known. `chain` and `key` are the certificate's paths inside the container.
+    With `files`, the registry's files inside the container, it serves blobs from there itself; with `cache` it keeps
+    what was pulled. `names` are all by which the host is known. `chain` and `key` are the certificate's paths inside
+    the container.
     """
     return render(
         "/var/opt/nginx/etc/conf.d/registry.conf",
@@ -49,6 +89,7 @@ def site_file(
         nginx=nginx,
         access=access,
         files=files,
+        cache=cache,
         remembers_manifests=version is None or version >= _JOINS_HEADERS_SINCE,
         certificate={"chain": chain, "key": key},
         stack=stack,

@@ -21,12 +21,14 @@ from tests.lab.stack import Secret
 
 BUCKET = "acme-images"
 _PORT = 8333
+_METRICS_PORT = 9327
 _REGION = "us-east-1"
 _SECONDS = 60
 _PROGRAM = "/usr/local/bin/weed"
 _OPTIONS = (
     *("-dir=/srv/weed", "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=40"),
     *("-volume.preStopSeconds=0", "-s3", f"-s3.port={_PORT}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+    f"-metricsPort={_METRICS_PORT}",
     *("-s3.config=/etc/weed/keys.json", "-s3.cert.file=/etc/weed/cert.pem", "-s3.key.file=/etc/weed/key.pem"),
 )
 
@@ -112,6 +114,24 @@ class ObjectStore:
                 return found
             [token] = re.findall(r"<NextContinuationToken>([^<]+)</NextContinuationToken>", said)
             query = f"continuation-token={quote(token, safe='')}&list-type=2&max-keys=1000"
+
+    def served(self) -> tuple[int, int]:
+        """How many requests for single objects it has answered since it began, and how many bytes it has sent."""
+        connection = http.client.HTTPConnection(self.host.address, _METRICS_PORT, timeout=_SECONDS)
+        try:
+            connection.request("GET", "/metrics")
+            said = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        kinds = (r'_request_total\{[^}]*type="GET"[^}]*\}', r"_bucket_traffic_sent_bytes_total\{[^}]*\}")
+        requests, sent = (re.findall(rf"^SeaweedFS_s3{kind} (\S+)$", said, re.MULTILINE) for kind in kinds)
+        return sum(int(float(one)) for one in requests), sum(int(float(one)) for one in sent)
+
+    def remove(self, part: str) -> None:
+        """Takes away the objects of whose names this is a part, as somebody else would."""
+        for name in self.names():
+            if part in name:
+                assert self._ask("DELETE", f"/{BUCKET}/{name}")[0] == http.client.NO_CONTENT
 
     def _answers(self) -> bool:
         try:

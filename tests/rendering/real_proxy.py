@@ -26,7 +26,7 @@ from rendering.access import access_file, accounts_file, immutable_file
 from rendering.htpasswd import hash_of, htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
 from rendering.mirrors import PROXY_SCRIPTS
-from rendering.proxy import FILES, site_file
+from rendering.proxy import CACHE, FILES, Cache, site_file
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
@@ -37,7 +37,7 @@ from tests.storage_oracle.size import memory
 from tests.unit.config import pki
 
 GENERATION = "1-2"
-_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", *PROXY_SCRIPTS)
+_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", "cache.js", *PROXY_SCRIPTS)
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -60,6 +60,8 @@ class Proxy:
     address: str = ""
     fast: bool = True
     """Whether it serves blobs by itself."""
+    cache: Cache | None = None
+    """What it keeps, as of an object store."""
 
     def connection(self, user: str | None, *, bearer: bool = False) -> Connection:
         """A new connection."""
@@ -80,7 +82,7 @@ class Proxy:
     ) -> None:
         """Puts the files of some settings into the proxy's folders; a running one has to reload."""
         files = FILES if self.fast else None
-        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors):
+        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors, self.cache):
             (self.home / "etc/conf.d" / Path(file.path).name).write_text(file.content)
         credentials = [Account(name=user.name, password=None, hash=_hash()) for user in users]
         accounts = htpasswd_file(credentials, Htpasswd(), fqdn=FQDN, root="/var/opt")
@@ -134,6 +136,7 @@ def files_of(
     metrics: Metrics | None = None,
     files: str | None = FILES,
     mirrors: Sequence[Mirror] = (),
+    cache: Cache | None = None,
 ) -> list[HostFile]:
     """The files of conf.d for some settings; metrics are enabled, unless they say otherwise."""
     metrics = metrics or Metrics(enabled=True)
@@ -153,6 +156,7 @@ def files_of(
             key=KEY,
             metrics=metrics,
             mirrors=mirrors,
+            cache=cache,
             **_WHERE,
         ),
         *(render(f"/var/opt/nginx/etc/conf.d/{name}") for name in _BESIDE),
@@ -161,9 +165,17 @@ def files_of(
 
 @contextmanager
 def proxied(
-    users: Sequence[User], access: Access | None = None, *, zone: str = "UTC", registry: str = "3.1.2"
+    users: Sequence[User],
+    access: Access | None = None,
+    *,
+    zone: str = "UTC",
+    registry: str = "3.1.2",
+    room: str = "",
 ) -> Iterator[Proxy]:
-    """A proxy with some accounts, all of which have the same password, before an empty registry of some version."""
+    """A proxy with some accounts, all of which have the same password, before an empty registry of some version.
+
+    With `room` the disk on which it may keep something is no larger.
+    """
     with ExitStack() as held:
         home = Path(held.enter_context(tempfile.TemporaryDirectory(dir=memory() or "/tmp", prefix="rp")))  # noqa: S108
         proxy = Proxy(home, f"registry-proxy-{os.getpid()}-{home.name}")
@@ -176,6 +188,7 @@ def proxied(
             "data/docker",
             "run/writers",
             "mirrors",
+            "cache",
         ):
             (home / part).mkdir(parents=True)
         (home / "run/writers" / GENERATION).mkdir()
@@ -185,7 +198,7 @@ def proxied(
         leaf = pki.issue(FQDN)
         (home / "tls/files/current/fullchain.pem").write_text(leaf.pem)
         (home / "tls/files/current/privkey.pem").write_text(leaf.key_pem)
-        for name in ("nginx-start", "passwords.conf", "main.conf"):
+        for name in ("nginx-start", "nginx-cache", "passwords.conf", "main.conf"):
             content = render(f"/var/opt/nginx/etc/start/{name}", nginx=Nginx()).content
             (home / "etc/start" / name).write_text(content)
         proxy.configure(users, access)
@@ -197,11 +210,11 @@ def proxied(
         held.enter_context(_registry(registry, home, writer / "socket", reads=False))
         (home / "run/writers/current").write_text(GENERATION + "\n")
         held.callback(docker, "rm", "-f", proxy.name, check=False)
-        _start(proxy, zone)
+        _start(proxy, zone, room)
         yield proxy
 
 
-def _start(proxy: Proxy, zone: str) -> None:
+def _start(proxy: Proxy, zone: str, room: str) -> None:
     image = source_image("nginx:1.28.0")
     mounts = {
         "etc/conf.d": "/etc/nginx/conf.d",
@@ -212,14 +225,16 @@ def _start(proxy: Proxy, zone: str) -> None:
         "run": "/run/registry",
         "data/docker": FILES,
         "mirrors": MIRRORED,
+        **({} if room else {"cache": CACHE}),
     }
+    memory_inside = {**MEMORY, **({CACHE: f"rw,size={room}"} if room else {})}
     argv = [
         "run",
         "--detach",
         "--stop-signal=SIGQUIT",
         f"--name={proxy.name}",
         f"--env=TZ={zone}",
-        *(f"--tmpfs={place}:{options}" for place, options in MEMORY.items()),
+        *(f"--tmpfs={place}:{options}" for place, options in memory_inside.items()),
     ]
     argv += [f"--volume={proxy.home / inside}:{outside}" for inside, outside in mounts.items()]
     docker(*argv, "--entrypoint=/bin/sh", image, "/etc/nginx/start/nginx-start")

@@ -13,7 +13,7 @@ from config.site import Site
 from config.transparent import Transparent
 from config.users import Htpasswd, PasswordHash, User
 from rendering.access import access_file, accounts_file, immutable_file
-from rendering.proxy import FILES, site_file
+from rendering.proxy import FILES, Cache, site_file
 from rendering.rootfs import HostFile
 
 CURRENT, OLD = (1, 28, 0), (1, 24, 0)
@@ -29,6 +29,7 @@ def site_of(
     files: str | None = FILES,
     metrics: Metrics | None = None,
     mirrors: Sequence[Mirror] = (),
+    cache: Cache | None = None,
 ) -> HostFile:
     """The proxy's site for some settings; all others are the defaults, and the name is `dr.example.net`."""
     site = site or Site(fqdn="dr.example.net")
@@ -45,6 +46,7 @@ def site_of(
         root="/var/opt",
         metrics=metrics,
         mirrors=mirrors,
+        cache=cache,
     )
 
 
@@ -115,6 +117,8 @@ VARIANTS: dict[str, HostFile] = {
     "unknown-nginx": site_of(version=None),
     "anonymous": site_of(access=Access(anonymous_pull=("public/*",))),
     "no-files": site_of(files=None),
+    "store": site_of(files=None, cache=Cache(megabytes=10240, remembered=60)),
+    "store-asked-each-time": site_of(files=None, metrics=Metrics(enabled=True), cache=Cache(1 << 20, remembered=0)),
     "metrics": site_of(metrics=Metrics(enabled=True)),
     "mirrors": site_of(mirrors=MIRRORS),
     "mirrors-without-files": site_of(

@@ -118,6 +118,29 @@ def test_the_writer_is_the_one_that_everybody_has(objects: Recording) -> None:
     assert objects.files[writer][1].content == whole("plain", False).files[writer][1].content
 
 
+def test_the_proxy_keeps_what_was_pulled_on_the_disk(objects: Recording) -> None:
+    """Below the storage root."""
+    volumes = objects["nginx-container"].inputs["volumes"]
+    kept = {"containerPath": "/var/cache/nginx/store", "hostPath": "/var/opt/nginx/cache", "readOnly": False}
+    assert kept in volumes
+    made = objects["nginx-files-cache"]
+    assert made.inputs["create"].endswith("mkdir -p -m 0700 /var/opt/nginx/cache")
+    assert made.name in objects["nginx-container"].depends_on
+    site = str(objects.files["/var/opt/nginx/etc/conf.d/registry.conf"][1].content)
+    assert "proxy_cache_path /var/cache/nginx/store " in site
+    assert "max_size=10240m" in site
+
+
+@pytest.mark.parametrize("s3", [{"cacheSize": 0}, {"redirect": True}])
+def test_or_nothing(s3: dict[str, object]) -> None:
+    """No place, and no line about it."""
+    run = assembled("files", False, {"storage": {"driver": "s3", "s3": {**OBJECTS, **s3}}, **BESIDES})
+    assert not [resource.name for resource in run if resource.name.endswith("-cache")]
+    site = str(run.files["/var/opt/nginx/etc/conf.d/registry.conf"][1].content)
+    assert "cached" not in site
+    assert "/var/opt/nginx/etc/conf.d/cache.js" not in run.files
+
+
 def test_without_one_nothing_speaks_of_it() -> None:
     """Not a resource, not a line."""
     run = whole("plain", False)

@@ -14,6 +14,7 @@ _WHY = "because storage.driver is s3"
 _ENDPOINT = "https:// and a host name in lower case, with a port or without, for example https://s3.example.net:9000"
 _PREFIX = "a path of letters, digits and ._-, without a slash at its begin and end, for example registries/acme"
 _BUCKET = "a bucket's name: 3 to 63 of small letters, digits, - and ., for example acme-images"
+_SIZE = "0, or a whole number with its unit (M or G) from 256M on, for example 10G"
 _KEY = "visible ASCII characters without spaces, quotes, # and ;"
 
 
@@ -64,9 +65,18 @@ BAD_OBJECTS = [
          "at most 64, because limits.registryMemory is 512 and an upload holds twice that",
          limits={"registryMemory": 512}),
     _bad({"chunkSize": 4}, "chunkSize", "4", "a whole number of MiB from 5 to 1024"),
-    _bad({"cache": "redis"}, "cache", "an unknown setting",
+    _bad({"quota": "x"}, "quota", "an unknown setting",
          "only bucket, insecure, endpoint, region, pathStyle, prefix, serverCa, accessKey, secretKey, chunkSize, "
-         "redirect"),
+         "redirect, cacheSize, rememberSeconds"),
+    *(_bad({"cacheSize": size}, "cacheSize", f'"{size}"', _SIZE) for size in ("10", "255M", "10k", "1T", "-1G", "")),
+    _bad({"cacheSize": True}, "cacheSize", "true",
+         "text, in quotes where YAML would take it for something else, for example 10G"),
+    _bad({"cacheSize": "10G", "redirect": True}, "cacheSize", '"10G"',
+         "0, or no value, because redirect is true: layers don't come by this host"),
+    *(_bad({"cacheSize": "1G"}, "cacheSize", '"1G"',
+           f"0, or no value, because images.nginx is {image}: nginx:1.26 or later can keep images",
+           images={"nginx": image}) for image in ("nginx:1.24.0", "nginx:1")),
+    _bad({"rememberSeconds": 3601}, "rememberSeconds", "3601", "a whole number of seconds from 0 to 3600"),
     _beside("nginx", "fastPath", value=True, found="true", expected=f"false, {_WHY}: nginx has no files to serve"),
     _beside("host", "adopt", value=True, found="true",
             expected=f"false, {_WHY}: a registry set up by hand has its images here"),

@@ -8,6 +8,7 @@ from typing import Any
 from config.s3 import S3
 from config.secrets import StoreKey
 from rendering.objects import key_text
+from rendering.proxy import cache_of
 from tests.unit.config.bad_objects import BESIDES, KEY, OBJECTS
 from tests.unit.config.stack import GOOD, faults_in, load_stack, with_changes
 from tests.unit.config.test_secrets import revealed
@@ -55,6 +56,25 @@ def test_another_store_is_another_place() -> None:
     places = [_settings(endpoint=one, region=None, prefix="a").place for one in ("https://a.b", "https://a.b:9000")]
     assert places == ["https://a.b/acme-images/a", "https://a.b:9000/acme-images/a"]
     assert _settings(region="us-east-1").place == "acme-images"
+
+
+def test_what_the_host_keeps() -> None:
+    """Something, unless it is not to, or can't: layers don't come by it, or its proxy is too old."""
+    assert _settings().cache_bytes == 10 << 30
+    assert _settings(cacheSize="256M").cache_bytes == 256 << 20
+    assert [_settings(**no).cache_bytes for no in ({"cacheSize": 0}, {"cacheSize": "0"}, {"redirect": True})] == [0] * 3
+    assert _settings(cacheSize=0, redirect=True).cache_bytes == 0
+    old = load_stack({**_with(), "images": {"nginx": "nginx:1.24.0"}})[0]
+    for version, kept in ((None, True), ((1, 26), True), ((1, 25, 9), False), (old.images.nginx.version, False)):
+        assert (cache_of(old.storage.s3, version) is not None) == kept
+    assert cache_of(_settings(cacheSize=0), None) is None
+    assert cache_of(None, None) is None
+
+
+def test_memory_for_the_names_of_what_is_kept() -> None:
+    """Grows with it, within bounds."""
+    found = [cache_of(_settings(cacheSize=size), None) for size in ("256M", "10G", "900G")]
+    assert [one.keys for one in found if one] == [4, 10, 64]
 
 
 def test_all_that_does_not_go_with_it_is_told_at_once() -> None:

@@ -269,6 +269,10 @@ function note_manifest(r) {
     if (r.status !== 504) {
         release(v);
     }
+    // What was deleted here is gone at once (cache.js).
+    if (r.status === 202 && v.request_method === 'DELETE' && ngx.shared && ngx.shared.asked) {
+        ngx.shared.asked.clear();
+    }
     if (r.status === 201 && v.request_method === 'PUT' && v.named === 'manifest' && digest) {
         noted(v.writer, `${Math.floor(Date.now() / 1000)} DONE ${v.repository} manifest ${digest}\n`);
     }

@@ -1,0 +1,108 @@
+// What of images in an object store the proxy keeps on its disk, for nginx's JavaScript module. There is one copy for all
+// repositories: it is handed out once the registry has said that this repository has it, which is remembered for a moment.
+// A tag is asked for each time. Where no answer comes, what was told lately counts a little longer.
+import fs from 'fs';
+
+// There while the disk has hardly any room (nginx-cache).
+const FULL = '/run/cache-full';
+
+// Milliseconds for which an answer counts, by `$remembered`.
+function span(v) {
+    return Number(v.remembered);
+}
+
+// The digest that was told, not longer than `milliseconds` ago, or nothing. A clock that was set back ends it.
+function recalled(what, milliseconds) {
+    const found = ngx.shared.asked ? ngx.shared.asked.get(what) : undefined;
+    if (!found) {
+        return '';
+    }
+    const parts = found.split(' ');
+    const age = Date.now() - Number(parts[0]);
+    return age >= 0 && age < milliseconds ? parts[1] : '';
+}
+
+function remember(what, digest) {
+    if (ngx.shared.asked) {
+        ngx.shared.asked.set(what, `${Date.now()} ${digest}`);
+    }
+}
+
+function name_of(v, kind, which) {
+    return `${kind} ${v.repository} ${which}`;
+}
+
+function named(v) {
+    return v.cached === 'blob' ? v.cached_blob : v.cached === 'manifest' ? v.cached_manifest : '';
+}
+
+// As a variable: where the request goes on, nothing: the registry answers it.
+function way(r) {
+    const v = r.variables;
+    if (!v.cached || fs.existsSync(FULL)) {
+        return '';
+    }
+    const digest = named(v);
+    if (digest && recalled(name_of(v, v.cached, digest), span(v))) {
+        v.cached_digest = digest;
+        return `/cached-${v.cached}`;
+    }
+    return '/ask-store';
+}
+
+function question(r, kind, which, condition) {
+    const v = r.variables;
+    v.cache_question = `/v2/${v.repository}/${kind}s/${which}`;
+    v.cache_condition = condition;
+    return r.subrequest('/cache-asks', {method: 'HEAD'});
+}
+
+async function has(r, kind, digest) {
+    const v = r.variables;
+    const name = name_of(v, kind, digest);
+    if (recalled(name, span(v))) {
+        return true;
+    }
+    const reply = await question(r, kind, `sha256:${digest}`, '');
+    if (reply.status === 200) {
+        remember(name, digest);
+    }
+    return reply.status === 200 || (reply.status >= 500 && recalled(name, 2 * span(v)) !== '');
+}
+
+// The digest of the image that a tag has. The registry need not look at that image to say that the tag still has it.
+async function tagged(r) {
+    const v = r.variables;
+    const name = name_of(v, 'tag', v.named_tag);
+    const before = recalled(name, 2 * span(v));
+    const reply = await question(r, 'manifest', v.named_tag, before && `"sha256:${before}"`);
+    if (reply.status === 200) {
+        const said = /^sha256:([0-9a-f]{64})$/.exec(reply.headersOut['Docker-Content-Digest'] || '');
+        if (!said) {
+            return '';
+        }
+        remember(name_of(v, 'manifest', said[1]), said[1]);
+        remember(name, said[1]);
+        return said[1];
+    }
+    if (reply.status === 304) {
+        remember(name, before);
+    }
+    return reply.status === 304 || reply.status >= 500 ? before : '';
+}
+
+async function ask(r) {
+    const v = r.variables;
+    const kind = v.cached === 'blob' ? 'blob' : 'manifest';
+    let there = false;
+    try {
+        const digest = v.cached === 'tag' ? await tagged(r) : named(v);
+        there = digest !== '' && await has(r, kind, digest);
+        v.cached_digest = digest;
+    } catch (e) {
+        r.error(`the registry can't be asked: ${e.message}`);
+    }
+    r.internalRedirect(there ? `/cached-${kind}` : '@from_store');
+}
+
+export default {ask, way};
