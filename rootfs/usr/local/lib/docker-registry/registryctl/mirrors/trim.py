@@ -47,6 +47,8 @@ class Trimmed:
     """What was used meanwhile, and stays."""
     faults: list[str] = field(default_factory=list)
     """What stays because it can't be read, or would not go."""
+    earlier: int = 0
+    """Bytes of the blobs that came of other upstreams. Nothing of those goes by itself."""
 
 
 @dataclass(frozen=True)
