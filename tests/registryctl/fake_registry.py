@@ -74,7 +74,9 @@ class FakeRegistry:
         if not found or found[1] not in self.manifests:
             return self.error(404, "NAME_UNKNOWN")
         if found[2] == "tags":
-            return self._page(path, "tags", sorted(self.tags.get(found[1], {})))
+            status, body, its = self._page(path, "tags", sorted(self.tags.get(found[1], {})))
+            prefix = found[1].partition("/")[0]
+            return status, body, {**its, "Docker-Registry-Mirrored": prefix if prefix in self.mirrored.split() else ""}
         return self._manifest(method, found[1], found[3])
 
     def _page(self, path: str, key: str, names: list[str]) -> Answer:

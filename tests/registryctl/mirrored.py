@@ -56,7 +56,12 @@ class Mirrored(World):
         pause: Callable[[float], None] = lambda _: None,
     ) -> Trimmed:
         """One run."""
-        return self.a_run(storage, Bounds(most, days, since, grace), pause).go()
+        return self.a_run(storage, self.bounds(most, days, since, grace), pause).go()
+
+    @staticmethod
+    def bounds(most: int | None = None, days: int | None = None, since: float = 0, grace: float = GRACE) -> Bounds:
+        """What it may have."""
+        return Bounds(most, days, since, grace)
 
     def a_run(self, storage: MirrorStorage | None, bounds: Bounds, pause: Callable[[float], None]) -> Run:
         """Not begun yet."""

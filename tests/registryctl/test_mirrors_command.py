@@ -141,6 +141,22 @@ def test_on_a_full_disk_a_mirror_makes_room(host: MirrorsHost, monkeypatch: pyte
     assert (done.code, host.mirror.tags("a")) == (0, {})
 
 
+def test_an_earlier_upstream_is_told_of(host: MirrorsHost) -> None:
+    """No bound counts for it, and nothing of it goes: it may be wanted again. What removes it is said."""
+    host.bounds[0] |= {"data": str(host.root / "srv/m/docker.io/data/new.example.net"), "maxBytes": 10}
+    old = Mirrored(host.root / "srv/m/docker.io/data-old")
+    old.an_image("a", "1", BIG, days=40)
+    place = host.root / "srv/m/docker.io/data/old.example.net"
+    place.parent.mkdir()
+    old.root.rename(place)
+    size = sum(path.stat().st_size for path in place.glob("docker/registry/v2/blobs/*/*/*/data"))
+    told = f"docker.io: 0.0 MB of an earlier upstream count for no bound: rm -r {place} removes them\n"
+    assert told in host.trim("--dry-run").out
+    assert told in host.trim().out
+    assert host.result()["docker.io"]["earlier"] == size > len(BIG)
+    assert sum(path.stat().st_size for path in place.glob("docker/registry/v2/blobs/*/*/*/data")) == size
+
+
 def test_too_much_that_is_in_use_is_said(host: MirrorsHost) -> None:
     """In one line."""
     host.bounds[0]["maxBytes"] = 10

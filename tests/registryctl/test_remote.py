@@ -194,6 +194,17 @@ def test_a_pattern_fits_nothing_that_is_mirrored(registry: FakeRegistry) -> None
     assert registry.remove("docker.io/**:*").code == 6
 
 
+@pytest.mark.parametrize("image", ["docker.io/library/alpine:a", f"docker.io/library/alpine@{ONE.digest}"])
+def test_what_is_mirrored_is_known_before_any_tag_is_looked_at(registry: FakeRegistry, image: str) -> None:
+    """One that is named, too: there may be thousands, and each would be asked for at the other registry."""
+    registry.mirrored = "quay.io docker.io"
+    registry.push("docker.io/library/alpine", ONE, "a", "b")
+    done = registry.remove(image, dry=True)
+    assert (done.code, done.word) == (9, "UNSUPPORTED")
+    assert "is mirrored there" in done.err
+    assert not [request for request in registry.requests if "/manifests/" in request]
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_a_run_that_was_cut_off_is_finished_by_the_next(registry: FakeRegistry, number: int) -> None:
     """Wherever it was: what is there in between is whole, and nothing is attached to what is gone."""

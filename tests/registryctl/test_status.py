@@ -103,6 +103,18 @@ def test_bounds_of_mirrors(result: object, state: str, level: int, detail: str, 
     assert host.all("mirrors")[0] == 0
 
 
+def test_what_an_earlier_upstream_left(host: StatusHost) -> None:
+    """No bound counts for it, until somebody removes it: with the command that does."""
+    host.facts["mirrorBounds"] = [{"prefix": "a.b", "data": "/m/data/new", "unpulledDays": 9, "maxBytes": None}]
+    host.machine.file("/var/lib/docker-registry/mirrors", json.dumps({"a.b": {"earlier": 7 * MEGABYTE}}))
+    assert host.all("mirrors")[0] == 0
+    host.machine.file("/m/data/old.example.net/docker", "")
+    code, found = host.all("mirrors")
+    assert (code, found["mirrors"][0]["state"]) == (1, "earlier-upstream")
+    told = "7 MB of an earlier upstream count for no bound: rm -r /m/data/old.example.net removes them"
+    assert told in found["mirrors"][0]["detail"]
+
+
 def test_single_concerns(host: StatusHost) -> None:
     """Only what is asked for is looked at."""
     host.containers(nginx=None)

@@ -42,6 +42,7 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
         for name in ("X-Accel-Redirect", "Location"):
             self.send_header(name, "/catalogue-page?n=1000")
         self.send_header("X-Accel-Expires", "3600")
+        self.send_header("Docker-Registry-Mirrored", "elsewhere.example.org")
         self.send_header("Set-Cookie", "a=b")
         self.send_header("Link", '<https://elsewhere.example.org/v2/tags/tags/list?last=a>; rel="next"')
         self.send_header("WWW-Authenticate", 'Bearer realm="https://elsewhere.example.org/token"')
@@ -89,6 +90,7 @@ def test_its_links_stay_within_it(proxy: Proxy) -> None:
     answer = proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/tags/tags/list")
     assert answer.headers["link"] == f'</v2/{PREFIX}/tags/tags/list?last=a>; rel="next"'
     assert answer.json == {"name": f"{PREFIX}/tags", "tags": ['"name":"tags"']}
+    assert answer.headers["docker-registry-mirrored"] == PREFIX
 
 
 def test_a_link_in_the_place_of_its_socket_leads_to_nothing(proxy: Proxy) -> None:

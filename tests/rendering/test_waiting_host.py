@@ -104,6 +104,21 @@ def test_the_proxy_is_told_once_at_a_time(tmp_path: Path) -> None:
     assert (tmp_path / "calls").read_text().split() == ["begins", "ends"] * 8
 
 
+@pytest.mark.parametrize("hanging", ["container", "exec"])
+def test_a_docker_that_hangs_keeps_nobody_waiting(hanging: str, tmp_path: Path) -> None:
+    """It is told of, and whoever comes next has his turn."""
+    host = CertificateHost(tmp_path / "host")
+    host.path("/var/lib/docker-registry/stack").write_text("the/stack\n")
+    tool = host.path("/usr/local/lib/docker-registry/nginx-reload")
+    tool.write_text(tool.read_text().replace("timeout -k 5 90", "timeout -k 5 1"))
+    runs = 'case $1 in container) echo "running the/stack since" ;; esac'
+    host.command("docker", f"[ $1 != {hanging} ] || sleep 1000\n{runs}")
+    done = host.run("nginx-reload")
+    assert (done.code, done.err) == (124, "nginx-reload: Docker has not done it within 90 seconds\n")
+    host.command("docker", runs)
+    assert host.run("nginx-reload").code == 0
+
+
 @pytest.mark.parametrize("site", [False, True])
 def test_the_proxy_s_files_are_tested_once_there_is_a_site(site: bool, tmp_path: Path) -> None:
     """Before, nothing serves by them, and the start of the proxy is the test of all. What lies beside them counts."""

@@ -138,6 +138,9 @@ class Registry:
             fresh = [name for name in names if isinstance(name, str) and name not in seen]
             seen.update(fresh)
             mirrored = tuple(f"{prefix}/" for prefix in answer.headers.get("Docker-Registry-Mirrored", "").split())
+            if mirrored and key == "tags":
+                # To look at each would fetch all of them from the other registry.
+                raise EndError("UNSUPPORTED", f"{path} of {self.host} is mirrored there: nothing of it can be deleted")
             yield from (name for name in fresh if not name.startswith(mirrored))
             # No further where nothing new came: however it counts, that is the end.
             where = self._next(answer.headers, path, fresh) if fresh else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from registryctl.digests import fits
 from registryctl.layout import blob_path
@@ -16,6 +17,8 @@ from registryctl.storage import NotThere, Storage, StorageError
 
 NOT_UNDERSTOOD = "it is not understood"
 """Then all that it may name is known, but not as what."""
+MISSING = "it is missing"
+DAMAGED = "its content is not what its digest says"
 
 
 @dataclass
@@ -118,11 +121,11 @@ class Contents:
             # Somebody may put the link right: then it counts again, and so does what it says something about.
             if target != digest and self._is_there(digest):
                 return UnknownError("its link leads to nothing, but its content is there")
-            return MissingError("it is missing")
+            return MissingError(MISSING)
         except StorageError as error:
             return UnknownError(f"it can't be read: {error}")
         if not fits(digest, content) or (target != digest and not fits(target, content)):
-            return UnknownError("its content is not what its digest says")
+            return UnknownError(DAMAGED)
         return references(content)
 
     def _is_there(self, digest: str) -> bool:
@@ -157,6 +160,29 @@ class Contents:
         return found, unknown
 
 
+class Step(NamedTuple):
+    """What one manifest leads to directly."""
+
+    manifests: list[str]
+    """What has to be followed from it, some of it twice."""
+    blobs: tuple[str, ...] = ()
+    """Its configuration and layers."""
+    fault: str = ""
+    """Why it can't be followed, or not wholly."""
+
+
+def step(revisions: Mapping[str, str], contents: Contents, subjects: Mapping[str, list[str]], digest: str) -> Step:
+    """What a manifest of the repository of these revisions leads to: its children, and what says something about it."""
+    about = list(subjects.get(digest, ()))
+    try:
+        its = contents.of(digest)
+    except (MissingError, UnknownError) as error:
+        return Step(about, fault=str(error))
+    # Distribution follows whatever is a manifest, whichever list names it.
+    inner = (blob for blob in its.blobs if blob in revisions)
+    return Step([*about, *its.manifests, *inner], its.blobs, "" if its.understood else NOT_UNDERSTOOD)
+
+
 def needs(
     revisions: Mapping[str, str], contents: Contents, subjects: Mapping[str, list[str]], roots: Iterable[str]
 ) -> Needs:
@@ -173,19 +199,9 @@ def needs(
         if digest in manifests:
             continue
         manifests.add(digest)
-        new += subjects.get(digest, ())
-        try:
-            its = contents.of(digest)
-        except (MissingError, UnknownError) as error:
-            faults[digest] = str(error)
-            continue
-        if not its.understood:
-            faults[digest] = NOT_UNDERSTOOD
+        its = step(revisions, contents, subjects, digest)
+        if its.fault:
+            faults[digest] = its.fault
         new += its.manifests
-        for blob in its.blobs:
-            if blob not in blobs:
-                blobs.add(blob)
-                # Distribution follows whatever is a manifest, whichever list names it.
-                if blob in revisions:
-                    new.append(blob)
+        blobs.update(its.blobs)
     return Needs(manifests, blobs, faults)

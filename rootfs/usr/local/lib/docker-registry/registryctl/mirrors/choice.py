@@ -8,11 +8,12 @@ seconds; blobs in a run that finds no link to them. A mirror that misses a link 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from registryctl.layout import LayerLink, blob_path
-from registryctl.mirrors.images import NANO, Image, Look, size_of
+from registryctl.mirrors.images import NANO, Image, Look
+from registryctl.mirrors.parts import Holding
 from registryctl.model import Repository
 from registryctl.plan import RepositoryPlan
 from registryctl.storage import Storage, StorageError
@@ -46,9 +47,11 @@ class Choice:
     images: list[Image] = field(default_factory=list)
     """The same images."""
     repositories: dict[str, RepositoryPlan] = field(default_factory=dict)
-    touched: list[str] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
     """Files that have the time of this run from now on: of a time to come, or needed by what goes now."""
     blobs: dict[str, int] = field(default_factory=dict)
+    damaged: dict[str, int] = field(default_factory=dict)
+    """Manifests that are not what their digests say, with their bytes. The mirror fetches them anew."""
     kept: int = 0
     """Bytes that images need which stay."""
     over: bool = False
@@ -57,26 +60,31 @@ class Choice:
 
 def choose(storage: Storage, seen: Look, bounds: Bounds, now: float) -> Choice:
     """What goes of what was seen. Nothing is done yet."""
-    choice = Choice(touched=list(seen.future))
+    choice = Choice(touched=set(seen.future))
+    needed = _images(seen, bounds, now, choice).names()
     gone: dict[str, list[Image]] = {}
-    needed = {name: set(names) for name, names in seen.stays.items()}
-    for image in _images(seen, bounds, now, choice):
-        needed[image.repository] |= image.names
+    going = Holding(seen.sizes)
     for image in choice.images:
         gone.setdefault(image.repository, []).append(image)
+        going.add(image.part)
+    lately = going.names()
     for name, its in seen.repositories.items():
-        mine = gone.get(name, [])
-        plan = _plan(its, mine, needed[name])
-        _layers(storage, its, plan, (mine, needed[name]), choice, (now, bounds.grace))
+        stays = needed.get(name, set())
+        # Who has just got an index that goes too will ask for its platforms.
+        first = [image for image in gone.get(name, []) if going.users(image.part) == 1]
+        plan = _plan(its, gone.get(name, []), {digest for image in first for digest in image.part.made} - stays)
+        _layers(storage, its, plan, (lately.get(name, set()), stays), choice, (now, bounds.grace))
         if plan:
             choice.repositories[name] = plan
     _blobs(storage, seen, choice, (now, bounds.grace))
+    _damaged(storage, seen, choice, (now, bounds.grace))
     return choice
 
 
-def _images(seen: Look, bounds: Bounds, now: float, choice: Choice) -> list[Image]:
-    """Chooses the images that go; those that stay."""
+def _images(seen: Look, bounds: Bounds, now: float, choice: Choice) -> Holding:
+    """Chooses the images that go; what those need that stay."""
     left: list[Image] = []
+    stays = Holding(seen.sizes, seen.held)
 
     def goes(image: Image, why: str) -> None:
         choice.images.append(image)
@@ -88,30 +96,25 @@ def _images(seen: Look, bounds: Bounds, now: float, choice: Choice) -> list[Imag
             goes(image, f"not pulled for {bounds.days} days")
         else:
             left.append(image)
-    holders = Counter(digest for image in left for digest in image.content)
-    choice.kept = size_of(seen.held | holders.keys(), seen.sizes)
+            stays.add(image.part)
     first = 0
-    while bounds.most is not None and choice.kept > bounds.most:
+    while bounds.most is not None and stays.bytes > bounds.most:
         if first == len(left) or now - left[first].used < bounds.grace:
             choice.over = True
             break
-        image = left[first]
+        goes(left[first], "longest unused")
+        stays.take(left[first].part)
         first += 1
-        goes(image, "longest unused")
-        holders.subtract(image.content)
-        choice.kept -= size_of({one for one in image.content if not holders[one]} - seen.held, seen.sizes)
-    return left[first:]
+    choice.kept = stays.bytes
+    return stays
 
 
-def _plan(its: Repository, gone: list[Image], needed: set[str]) -> RepositoryPlan:
+def _plan(its: Repository, gone: list[Image], manifests: Iterable[str]) -> RepositoryPlan:
     """The links of tags and manifests."""
     plan = RepositoryPlan(its.name)
-    wanted = Counter(name for image in gone for name in image.names)
     for image in gone:
         plan.tags.update(dict.fromkeys(image.tags, image.digest))
-        # Who has just got an index that goes too will ask for its platforms.
-        if image.digest in its.revisions and image.digest not in needed and wanted[image.digest] == 1:
-            plan.revisions[image.digest] = its.revisions[image.digest]
+    plan.revisions = {digest: its.revisions[digest] for digest in sorted(manifests)}
     plan.signatures = {digest: its.signatures[digest] for digest in plan.revisions if digest in its.signatures}
     for tag, digests in its.entries.items():
         current = None if tag in plan.tags else its.tags.get(tag)
@@ -127,19 +130,18 @@ def _layers(
     storage: Storage,
     its: Repository,
     plan: RepositoryPlan,
-    images: tuple[list[Image], set[str]],
+    names: tuple[set[str], set[str]],
     choice: Choice,
     times: tuple[float, float],
 ) -> None:
     """Links of layers that nothing needs: at once, or later for the sake of pulls that may be under way."""
-    gone, needed = images
-    lately = {name for image in gone for name in image.names}
+    lately, needed = names
     for digest, target in its.layers.items():
         if digest in needed:
             continue
         path = LayerLink(its.name, digest).path
         if digest in lately:
-            choice.touched.append(path)
+            choice.touched.add(path)
         elif _is_long_unneeded(storage, path, choice, times):
             plan.loose[digest] = target
 
@@ -148,13 +150,29 @@ def _blobs(storage: Storage, seen: Look, choice: Choice, times: tuple[float, flo
     """Blobs to which no link leads now, and which no image names. One that was just written gets its link yet."""
     if not seen.whole:
         return
-    named = {digest for image in seen.images for digest in (*image.names, *image.content)}
+    every = Holding(seen.sizes)
+    for image in seen.images:
+        every.add(image.part)
+    named = set().union(*every.names().values())
     beginnings = tuple(seen.beginnings)
     for digest, size in seen.sizes.items():
         if digest in seen.linked or digest in seen.held or digest in named or digest.startswith(beginnings):
             continue
         if _is_long_unneeded(storage, blob_path(digest), choice, times):
             choice.blobs[digest] = size
+
+
+def _damaged(storage: Storage, seen: Look, choice: Choice, times: tuple[float, float]) -> None:
+    """Manifests that a mirror would never put right: it writes none that is there. What they may need has the time of
+    this run, so that it is still there when they are fetched anew."""
+    for digest, places in seen.damaged.items():
+        if digest not in seen.sizes or not _is_long_unneeded(storage, blob_path(digest), choice, times):
+            continue
+        choice.damaged[digest] = seen.sizes[digest]
+        for spare in places:
+            choice.why.setdefault(f"{spare.repository}@{digest}", "damaged")
+            layers = seen.repositories[spare.repository].layers.keys()
+            choice.touched |= {LayerLink(spare.repository, one).path for one in spare.names & layers}
 
 
 def _is_long_unneeded(storage: Storage, path: str, choice: Choice, times: tuple[float, float]) -> bool:
@@ -165,5 +183,5 @@ def _is_long_unneeded(storage: Storage, path: str, choice: Choice, times: tuple[
     except StorageError:
         return False
     if unneeded < -grace:
-        choice.touched.append(path)
+        choice.touched.add(path)
     return unneeded >= grace

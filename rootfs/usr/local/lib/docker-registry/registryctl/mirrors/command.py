@@ -19,12 +19,13 @@ from registryctl.machine import Machine
 from registryctl.metrics import store
 from registryctl.mirrors import NAME
 from registryctl.mirrors.choice import GRACE, Bounds
-from registryctl.mirrors.files import MirrorStorage, within
+from registryctl.mirrors.files import MirrorStorage, earlier, within
 from registryctl.mirrors.images import Pulled
 from registryctl.mirrors.trim import Run, Trimmed
 from registryctl.options import Parser, seconds
 from registryctl.reading import read_catalogue
 from registryctl.storage import NotThere, StorageError
+from registryctl.sweep import blobs
 
 USAGE = f"""\
 {{name}} trim [--dry-run] [--grace SECONDS] [--json] [PREFIX...]
@@ -84,9 +85,14 @@ def _trim(found: Facts, chosen: Sequence[Bounded], grace: int, how: tuple[bool, 
             results[mirror.prefix] = {"failed": str(error)}
             code = EXIT["FAILED"]
             continue
+        of_others = {place: _size(place) for place in earlier(mirror.data)}
+        result.earlier = sum(of_others.values())
         results[mirror.prefix] = asdict(result)
         if not as_json:
             _tell(mirror, result, dry=dry)
+            for place, size in of_others.items():
+                told = f"{megabytes(size)} of an earlier upstream count for no bound: rm -r {place} removes them"
+                print(printable(f"{mirror.prefix}: {told}"))
     if as_json:
         print(json.dumps(results, indent=2))
     if results and not dry:
@@ -108,6 +114,15 @@ def _trimmed(mirror: Bounded, moment: float, grace: int, *, dry: bool) -> Trimme
         result = its.dry() if dry else its.go()
     result.faults += [why] if why else []
     return result
+
+
+def _size(place: Path) -> int:
+    """Bytes of all blobs, as far as they can be read."""
+    try:
+        with enter(place) as storage:
+            return sum(size for _, size in blobs(storage, []))
+    except (StorageError, OSError):
+        return 0
 
 
 def _pulls(mirror: Bounded, names: Iterable[str], moment: float) -> tuple[Pulled, float, str]:

@@ -42,6 +42,14 @@ class MirrorFiles(FileStorage):
         self._changed |= {os.path.dirname(full), os.path.dirname(target)}  # noqa: PTH120
 
 
+def earlier(data: Path) -> list[Path]:
+    """The directories of other upstreams that a mirror once had, beside that of its present one. Root makes these."""
+    try:
+        return sorted(path for path in data.parent.iterdir() if path.name != data.name and path.is_dir())
+    except OSError:
+        return []
+
+
 @contextmanager
 def within(path: Path) -> Iterator[MirrorStorage]:
     """The storage, as if nothing else were on this host.

@@ -1,7 +1,8 @@
 """What a mirror has: its images, what each needs, and when it was used last.
 
 An image is a tag's, or one that was pulled by its digest alone. Of an index a mirror mostly has some platforms, and of
-an image perhaps some layers: what is missing was never asked for. What can't be read stays, with all of its repository.
+an image perhaps some layers: what is missing was never asked for. A manifest that can't be read may need all
+layers that no other one of its repository names. Where links can't be read all of the repository stays.
 """
 
 from __future__ import annotations
@@ -11,12 +12,23 @@ from dataclasses import dataclass, field, replace
 
 from registryctl.layout import Revision, TagEntry, TagLink, is_repository
 from registryctl.manifests import References
-from registryctl.model import NOT_UNDERSTOOD, Contents, MissingError, Needs, Repository, UnknownError, needs
+from registryctl.mirrors.parts import Part, tied
+from registryctl.model import (
+    DAMAGED,
+    MISSING,
+    NOT_UNDERSTOOD,
+    Contents,
+    MissingError,
+    Repository,
+    Step,
+    UnknownError,
+    needs,
+    step,
+)
 from registryctl.reading import read_catalogue, read_repository, shown
 from registryctl.storage import NotThere, Storage, StorageError
 from registryctl.sweep import blobs
 
-MISSING = "it is missing"
 NANO = 1_000_000_000
 
 Pulled = Callable[[str, Iterable[str]], float]
@@ -29,14 +41,10 @@ class Image:
 
     repository: str
     digest: str
+    part: Part
+    """What it begins with."""
     tags: dict[str, int] = field(default_factory=dict)
     """With the times of their links, in nanoseconds: the mirror writes one when the other registry tells of the tag."""
-    made: int = 0
-    """When the link of its manifest was made, in nanoseconds."""
-    names: frozenset[str] = frozenset()
-    """All that it needs, by its names within the repository."""
-    content: frozenset[str] = frozenset()
-    """The blobs of these that are there."""
     used: float = 0
     """When it was used last, in seconds since 1970."""
 
@@ -56,8 +64,8 @@ class Look:
     """Those that may go."""
     repositories: dict[str, Repository] = field(default_factory=dict)
     """Those of which something may go."""
-    stays: dict[str, set[str]] = field(default_factory=dict)
-    """By repository, what images need that stay whatever happens."""
+    damaged: dict[str, list[Part]] = field(default_factory=dict)
+    """Manifests that are not what their digests say → by repository, what they may need that no other one names."""
     held: set[str] = field(default_factory=set)
     """Blobs of what stays whatever happens."""
     linked: set[str] = field(default_factory=set)
@@ -128,7 +136,8 @@ class _Reader:
         self._storage, self._its, self._seen, self._pulled = storage, its, seen, pulled
         self._now, self._tolerated, self._trusted = times
         self._contents = _Present(storage, its, seen.sizes)
-        self._subjects, self._unknown = self._contents.subjects(its.revisions)
+        self._subjects, _ = self._contents.subjects(its.revisions)
+        self._led_to: set[Part] = set()
         self._noted: dict[str, list[str]] = {}
         """Digest → tags that once had it."""
         for tag, digests in its.entries.items():
@@ -138,62 +147,89 @@ class _Reader:
     def read(self, *, through: bool) -> None:
         its, seen = self._its, self._seen
         faults = [*its.faults, *(f"{its.name}:{tag}: {why}" for tag, why in sorted(its.broken.items()))]
-        faults += [f"{its.name}@{digest}: {why}" for digest, why in sorted(self._unknown.items())]
         if through or not is_repository(its.name):
             faults.append(f"{shown(its.name)} is no repository of the mirror's own")
         seen.faults += [*faults, *its.odd]
         if faults:
             # Not what it needs elsewhere either, as far as that is known.
-            every = {*targets(its), *self._needs({*its.revisions, *its.tags.values()})}
-            seen.held |= every & seen.sizes.keys()
+            every = needs(its.revisions, self._contents, self._subjects, {*its.revisions, *its.tags.values()})
+            seen.held |= {*targets(its), *every} & seen.sizes.keys()
             return
         seen.repositories[its.name] = its
-        seen.stays[its.name] = set()
-        for root in sorted(self._roots()):
-            self._take(root)
-
-    def _needs(self, digests: Iterable[str]) -> Needs:
-        return needs(self._its.revisions, self._contents, self._subjects, digests)
-
-    def _roots(self) -> set[str]:
-        """What no other manifest of the repository leads to, and what a tag does; of a circle, one."""
-        below: set[str] = set()
-        for digest in self._its.revisions:
-            below |= self._needs([digest]).manifests - {digest}
-        roots = (self._its.revisions.keys() - below) | set(self._its.tags.values())
-        # An index that says something about one of its own: each leads to the other.
-        reached = self._needs(roots).manifests
-        for digest in sorted(self._its.revisions.keys() - reached):
-            if digest not in reached:
-                roots.add(digest)
-                reached |= self._needs([digest]).manifests
-        return roots
-
-    def _take(self, root: str) -> None:
-        its, seen, need = self._its, self._seen, self._needs([root])
-        names = frozenset(need)
-        # A layer by another name is served by the link of its own one too.
-        names |= {its.layers[name] for name in names if name in its.layers}
-        content = frozenset(self._contents.target(name) for name in names) | names
-        image = Image(its.name, root, names=names, content=content & seen.sizes.keys())
-        for digest, why in sorted(need.faults.items()):
-            # Of one that is not understood all that it may need is known, which is enough to have it go.
-            if why not in {MISSING, NOT_UNDERSTOOD}:
-                seen.faults.append(f"{its.name}@{digest}: {why}")
-                seen.stays[its.name] |= names
-                seen.held |= image.content
-                return
+        tags: dict[str, list[str]] = {}
         for tag, digest in its.tags.items():
-            if digest == root:
-                image.tags[tag] = self._time(TagLink(its.name, tag).path)
-        made = {digest: self._time(Revision(its.name, digest).path) for digest in need.manifests & its.revisions.keys()}
-        image.made = made.get(root, 0)
+            tags.setdefault(digest, []).append(tag)
+        parts = self._parts(tags)
+        for part in parts:
+            roots = [digest for digest in part.manifests if digest in tags]
+            if not roots and part not in self._led_to:
+                # Of a circle, one.
+                roots = [min(digest for digest in part.manifests if digest in its.revisions)]
+            for root in roots:
+                self._take(root, part, tags.get(root, []))
+
+    def _parts(self, tags: Iterable[str]) -> list[Part]:
+        """All manifests; what one leads to comes before it."""
+        its, steps = self._its, dict[str, Step]()
+
+        def leads(digest: str) -> list[str]:
+            steps[digest] = step(its.revisions, self._contents, self._subjects, digest)
+            return steps[digest].manifests
+
+        by_digest: dict[str, Part] = {}
+        found: list[Part] = []
+        spare = Part(its.name)
+        for manifests in tied(sorted({*its.revisions, *tags}), leads):
+            part = self._part(manifests, (steps[digest] for digest in manifests))
+            by_digest |= dict.fromkeys(manifests, part)
+            below = {by_digest[other]: None for digest in manifests for other in steps[digest].manifests}
+            below.pop(part, None)
+            self._led_to |= below.keys()
+            part.used = max([part.used, *(other.used for other in below)])
+            if self._is_unread(manifests, steps, spare):
+                below[spare] = None
+            part.below = list(below)
+            found.append(part)
+        self._name(spare, its.layers.keys() - {name for part in found for name in part.names})
+        return found
+
+    def _part(self, manifests: list[str], steps: Iterable[Step]) -> Part:
+        """Some manifests, as if nothing were below them."""
+        its, part = self._its, Part(self._its.name, manifests)
+        self._name(part, {*manifests, *(name for one in steps for name in one.blobs)})
+        for digest in manifests:
+            if digest in its.revisions:
+                part.made[digest] = self._time(Revision(its.name, digest).path)
+        part.used = max(self._pulled(its.name, manifests), max(part.made.values(), default=0) / NANO)
+        return part
+
+    def _name(self, part: Part, names: set[str]) -> None:
+        # A layer by another name is served by the link of its own one too.
+        part.names = names | {self._its.layers[name] for name in names if name in self._its.layers}
+        part.content = {*part.names, *map(self._contents.target, part.names)} & self._seen.sizes.keys()
+
+    def _is_unread(self, manifests: Iterable[str], steps: Mapping[str, Step], spare: Part) -> bool:
+        """Whether one of these can't be read. Of one that is not understood all that it may need is known."""
+        found = False
+        for digest in manifests:
+            why = steps[digest].fault
+            if why and why not in {MISSING, NOT_UNDERSTOOD}:
+                found = True
+                if why == DAMAGED and self._contents.target(digest) == digest:
+                    self._seen.damaged.setdefault(digest, []).append(spare)
+                else:
+                    self._seen.faults.append(f"{self._its.name}@{digest}: {why}")
+        return found
+
+    def _take(self, root: str, part: Part, tags: Iterable[str]) -> None:
+        its, image = self._its, Image(self._its.name, root, part)
+        for tag in tags:
+            image.tags[tag] = self._time(TagLink(its.name, tag).path)
         # Each time a tag is asked for the mirror notes what it has: that stays when the tag moves.
         noted = [self._time(TagEntry(its.name, tag, root).path, gone=0) for tag in self._noted.get(root, ())]
-        pulled = self._pulled(its.name, {*image.tags, *need.manifests})
         asked = max([*image.tags.values(), *noted], default=0) / NANO + self._trusted
-        image.used = min(max(pulled, asked, max(made.values(), default=0) / NANO), self._now)
-        seen.images.append(image)
+        image.used = min(max(part.used, asked, self._pulled(its.name, image.tags)), self._now)
+        self._seen.images.append(image)
 
     def _time(self, path: str, gone: int | None = None) -> int:
         """What is not there any more has changed, and is of now, unless `gone` says otherwise."""
@@ -204,8 +240,3 @@ class _Reader:
         if found > (self._now + self._tolerated) * NANO:
             self._seen.future.append(path)
         return found
-
-
-def size_of(content: Iterable[str], sizes: Mapping[str, int]) -> int:
-    """How many bytes these blobs have together."""
-    return sum(sizes[digest] for digest in content)

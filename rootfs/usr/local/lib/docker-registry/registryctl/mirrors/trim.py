@@ -9,7 +9,7 @@ fetches that blob anew: it looks behind each link.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
 from registryctl.clock import TOLERATED
@@ -17,7 +17,8 @@ from registryctl.digests import is_digest
 from registryctl.layout import BLOBS, Revision, TagLink, blob_path
 from registryctl.mirrors.choice import Bounds, Choice, choose
 from registryctl.mirrors.files import MirrorStorage
-from registryctl.mirrors.images import NANO, Image, Look, Pulled, looked, targets
+from registryctl.mirrors.images import NANO, Look, Pulled, looked, targets
+from registryctl.mirrors.parts import Part
 from registryctl.plan import Plan, RepositoryPlan
 from registryctl.reading import LONGEST_LINK, read_catalogue, read_repository
 from registryctl.storage import Kind, NoRoom, NotThere, StorageError
@@ -46,6 +47,8 @@ class Trimmed:
     """What was used meanwhile, and stays."""
     faults: list[str] = field(default_factory=list)
     """What stays because it can't be read, or would not go."""
+    earlier: int = 0
+    """Bytes of the blobs that came of other upstreams. Nothing of those goes by itself."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Run:
         freed = 0
         for digest, size in choice.blobs.items():
             freed += self._put_aside(digest, size)
+        for digest, size in choice.damaged.items():
+            freed += self._remove(digest, size)
         if choice.blobs:
             self.storage.settle()
             self.pause(MOMENT)
@@ -101,6 +106,14 @@ class Run:
             return size
         return 0
 
+    def _remove(self, digest: str, size: int) -> int:
+        """Bytes that are free by that."""
+        try:
+            self.storage.remove(blob_path(digest))
+        except NotThere:
+            return 0
+        return size
+
     def _look(self) -> Look:
         return looked(self.storage, self.pulled, self.now, TOLERATED, self.bounds.trusted)
 
@@ -114,31 +127,36 @@ class Run:
 
     def _verify(self, seen: Look, choice: Choice) -> list[str]:
         """Leaves what was used, or fetched, since it was looked at."""
-        changed = []
+        changed: list[str] = []
+        unchanged: dict[Part, bool] = {}
         for image in choice.images:
-            if not self._is_unchanged(image, choice.touched):
+            part, name = image.part, image.repository
+            if part not in unchanged:
+                made = {Revision(name, digest).path: (digest, when) for digest, when in part.made.items()}
+                unchanged[part] = self._are_unchanged(made, choice.touched)
+            tags = {TagLink(name, tag).path: (image.digest, when) for tag, when in image.tags.items()}
+            if not unchanged[part] or not self._are_unchanged(tags, choice.touched):
+                unchanged[part] = False
                 changed.append(image.name)
-                plan = choice.repositories.get(image.repository, RepositoryPlan(image.repository))
+                plan = choice.repositories.get(name, RepositoryPlan(name))
                 for tag in image.tags:
                     plan.tags.pop(tag, None)
                     plan.entries.pop(tag, None)
-                plan.revisions.pop(image.digest, None)
+        for part, is_so in unchanged.items():
+            if not is_so and part.repository in choice.repositories:
+                for digest in part.manifests:
+                    choice.repositories[part.repository].revisions.pop(digest, None)
         for name, plan in choice.repositories.items():
             if plan.loose and read_repository(self.storage, name).revisions.keys() - seen.repositories[name].revisions:
                 plan.loose = {}
         return changed
 
-    def _is_unchanged(self, image: Image, touched: Container[str]) -> bool:
-        links = {TagLink(image.repository, tag).path: when for tag, when in image.tags.items()}
-        if image.made:
-            links[Revision(image.repository, image.digest).path] = image.made
-        for path, when in links.items():
+    def _are_unchanged(self, links: Mapping[str, tuple[str, int]], touched: Container[str]) -> bool:
+        """Whether links, by their paths, have the digests and times that they had."""
+        for path, (digest, when) in links.items():
+            expected = round(self.now * NANO) if path in touched else when
             try:
-                expected = round(self.now * NANO) if path in touched else when
-                if (
-                    self.storage.time(path) != expected
-                    or self.storage.read(path, LONGEST_LINK).decode() != image.digest
-                ):
+                if self.storage.time(path) != expected or self.storage.read(path, LONGEST_LINK).decode() != digest:
                     return False
             except NotThere:
                 continue
