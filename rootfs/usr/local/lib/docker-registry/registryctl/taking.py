@@ -97,10 +97,9 @@ class Taking:
         with self.barrier.turn():
             self._no_links()
             self._has_content()
-            made = backups.ensure(self.restic, known=self.known)
-            before = backups.backups(self.restic)
-            now = self.clock()
-            taken = Taken(Backup(self._name(before, now), self.restic.repository.stack, now), made)
+            found = backups.ensure(self.restic, known=self.known)
+            before, now = found or [], self.clock()
+            taken = Taken(Backup(self._name(before, now), self.restic.repository.stack, now), made=found is None)
             for part in (TAGS, LINKS, BLOBS):
                 self._part(part, [path for path in _TARGETS[part] if self._is_there(path)] or [_EMPTY], before, taken)
                 if part == TAGS:
