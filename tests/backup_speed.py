@@ -104,8 +104,10 @@ def main(tags: int, blob: int, images: str | None) -> None:
             "RESTIC_CACHE_DIR": f"{folder}/cache",
         }
         repository = Repository(environment, stack="measured")
-        Taking(Restic(repository), Path(folder) / "nothing", Nobody(), known=False).go()
-        nothing = _taken(repository, Path(folder) / "nothing", "nothing")
+        empty = Path(folder) / "empty"
+        (empty / DATA / "docker").mkdir(parents=True)
+        Taking(Restic(repository), empty, Nobody(), known=False).go()
+        nothing = _taken(repository, empty, "nothing")
         first = _taken(repository, root, "first")
         for number in range(tags, tags + max(tags // 100, 1)):
             registry.push(number)
