@@ -200,7 +200,8 @@ class Taking:
         nothing = (f"{_EMPTY}/*",) if targets == [_EMPTY] else ()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(backups.moment_of(run)))
         words = [
-            *("backup", "--json", "--quiet", "--host", taken.backup.stack, "--time", when),
+            *("backup", "--json", "--quiet", *self.restic.without_scan),
+            *("--host", taken.backup.stack, "--time", when),
             *("--tag", f"{MARK},run={run},part={part}"),
             *(("--parent", parent) if parent else ()),
             *(word for pattern in (*_EXCLUDED[part], *nothing) for word in ("--exclude", pattern)),
