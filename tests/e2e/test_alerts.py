@@ -31,6 +31,8 @@ from tests.e2e.alarms import (
     guess,
     status,
 )
+from tests.e2e.backing import PASSWORD as BACKUP_PASSWORD
+from tests.e2e.backing import quicken
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api
 from tests.e2e.prometheus import WINDOW, prometheus, queries, within
@@ -61,7 +63,7 @@ def world(lab: Lab, new_host: NewHost, new_stack: NewStack) -> Iterator[World]:
     host.put_file(KEY, key, 0o600)
     settings = {
         "certificate": {"mode": "files", "chainPath": CHAIN, "privateKeyPath": KEY},
-        "backup": {"repository": BACKUPS, "password": Secret("opens the backups of the lab")},
+        "backup": {"repository": BACKUPS, "password": Secret(BACKUP_PASSWORD)},
     }
     made = deploy(host, new_stack("alarms", host), FQDN, settings)
     soon = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
@@ -82,6 +84,7 @@ def world(lab: Lab, new_host: NewHost, new_stack: NewStack) -> Iterator[World]:
     api.image("team/app", "1.0", os.urandom(100_000))
     api.close()
     host.run("systemctl start docker-registry-certificate docker-registry-gc; registryctl backup", timeout=300)
+    quicken(host, BACKUPS)
     with prometheus(lab, registry, READER, PASSWORD) as found:
         yield World(registry, found, authority)
 

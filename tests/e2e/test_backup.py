@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e import test_audit, test_idempotence, test_page_security, test_restrictions
 from tests.e2e.acme_registry import from_server
-from tests.e2e.backing import PASSWORD, Elsewhere, World, backed_up, timed, times
+from tests.e2e.backing import PASSWORD, REPOSITORY, Elsewhere, World, backed_up, quicken, timed, times
 from tests.e2e.clean_up import DATA, Kept, Puller, Pusher, at_work, clean_up
 from tests.e2e.content import Api
 from tests.e2e.deleting import remove
@@ -70,6 +70,7 @@ def test_the_first_backup_makes_the_repository(world: World) -> None:
     assert PASSWORD not in done.stdout + done.stderr
     assert world.ctl("backup", "check").stdout.startswith("no damage found; part 1 of 2 was read")
     assert world.status()["state"] == "ok"
+    quicken(world.nas, REPOSITORY)
 
 
 @dataclass

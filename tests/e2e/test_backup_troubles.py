@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.backing import PASSWORD, REPOSITORY, World, backed_up, times
+from tests.e2e.backing import PASSWORD, REPOSITORY, World, backed_up, quicken, times
 from tests.e2e.clean_up import DATA, Kept, clean_up, stored, within
 from tests.e2e.content import Api
 from tests.e2e.deleting import remove
@@ -27,6 +27,7 @@ def world(new_host: Any, new_stack: Any) -> World:  # noqa: ANN401
     found = backed_up(host, nas, new_stack("troubled", host), FQDN)
     found.kept = Kept.push(found.registry, "kept/images")
     assert "the repository is new" in found.ctl("backup").stdout
+    quicken(nas, REPOSITORY)
     return found
 
 
@@ -113,9 +114,8 @@ def test_a_killed_run_is_in_nobodys_way(world: World, api: Api) -> None:
     host = world.host
     api.image("kept/large", "1.0", os.urandom(LARGE))
     runs = sum(world.runs().values())
-    uploads = "until pgrep -f 'part=[b]lobs' >/dev/null; do sleep 0.1; done"
-    locks = f"until {_ssh()} ls {REPOSITORY}/locks | grep -q .; do sleep 0.1; done"
-    host.run(f"registryctl backup >/dev/null 2>&1 & ctl=$!; {uploads}; {locks}; kill -9 $ctl; pkill -9 -x restic; true")
+    cut_off = f"{_uploads()}; kill -9 $ctl; pkill -9 -x restic; true"
+    host.run(f"registryctl backup >/dev/null 2>&1 & ctl=$!; {cut_off}")
     assert world.repository("ls locks").stdout.strip()
     assert sum(world.runs().values()) == runs
     assert clean_up(host).code == 0
@@ -132,11 +132,11 @@ def test_a_connection_that_is_cut_costs_only_the_run(world: World, api: Api) -> 
     """While a backup writes, and while a drill reads."""
     run = world.backup()
     api.image("kept/cut", "1.0", os.urandom(LARGE))
-    for act in ("backup", "drill"):
-        words = "registryctl backup" if act == "backup" else "registryctl backup drill"
-        busy = "until pgrep -x restic >/dev/null; do sleep 0.1; done; sleep 2"
+    staged = "find /var/opt/docker-registry/drill -type f -path '*/restore/*'"
+    reads = f"until {staged} 2>/dev/null | grep -q .; do sleep 0.1; done"
+    for act, busy in (("backup", _uploads()), ("backup drill", reads)):
         cut = f"{busy}; until ! kill -0 $ctl 2>/dev/null; do {_ssh()} pkill -9 sftp-server; sleep 0.2; done"
-        done = world.host.run(f"{words} >/root/said 2>&1 & ctl=$!; ({cut}) & wait $ctl", check=False)
+        done = world.host.run(f"registryctl {act} >/root/said 2>&1 & ctl=$!; ({cut}) & wait $ctl", check=False)
         (line,) = world.host.get_file("/root/said").splitlines()
         assert done.returncode == 1, line
         assert "is not reached" in line
@@ -146,6 +146,12 @@ def test_a_connection_that_is_cut_costs_only_the_run(world: World, api: Api) -> 
             world.backup()
     assert world.drill()["broken"] == 0
     assert world.status()["state"] == "ok"
+
+
+def _uploads() -> str:
+    """Waits on the host until restic has begun with the content, and has its lock in the repository."""
+    begun = "until pgrep -f 'part=[b]lobs' >/dev/null; do sleep 0.1; done"
+    return f"{begun}; until {_ssh()} ls {REPOSITORY}/locks | grep -q .; do sleep 0.1; done"
 
 
 def _ssh() -> str:
@@ -197,6 +203,7 @@ def test_a_repository_on_a_disk_of_the_host(world: World) -> None:
     host.run("mkdir -p /mnt/backup && mount -t tmpfs tmpfs /mnt/backup")
     with world.another_place(place):
         assert "the repository is new" in world.ctl("backup").stdout
+        quicken(host, place)
         assert world.drill()["broken"] == 0
         world.ctl("backup", "check", "--all")
         host.run("mkdir /mnt/aside && mount --bind /mnt/backup /mnt/aside")
@@ -240,6 +247,7 @@ def test_a_server_that_only_lets_add(world: World) -> None:
         assert "the server does not let this host in" in said
         world.change_secrets(restPassword=password)
         assert "the repository is new" in world.ctl("backup").stdout
+        quicken(nas, "/srv/rest/troubled/registry")
         run = world.backup()
         assert world.drill("--from", run)["broken"] == 0
         world.ctl("backup", "check")

@@ -15,8 +15,8 @@ from tests.registryctl.backed_host import BackedHost
 from tests.registryctl.fake_restic import FakeRestic
 
 NAME = "team/app"
-STEPS = {"snapshots": 1, "tags": 2, "links": 3, "blobs": 4, "host": 5}
-"""restic's work for one backup, after a look whether there is a repository."""
+STEPS = ("snapshots", "tags", "links", "blobs", "host")
+"""restic's work for one backup. Before the second it is asked once what it can."""
 
 SAID = {
     "cut": ("Fatal: unable to save snapshot: connection lost", "the repository is not reached"),

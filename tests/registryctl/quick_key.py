@@ -17,16 +17,21 @@ _NONCE = _MAC = 16
 
 
 def make_quick(repository: Path, password: str) -> None:
-    """Writes the repository's key anew, as restic's document of its design has it, but for the cost."""
+    """Writes the repository's key anew."""
     [file] = (repository / "keys").iterdir()
-    key = json.loads(file.read_text())
+    name, text = quick(file.read_text(), password)
+    file.with_name(name).write_text(text)
+    file.unlink()
+
+
+def quick(text: str, password: str) -> tuple[str, str]:
+    """A key as restic's document of its design has it, but for the cost: its file's name, and the content."""
+    key = json.loads(text)
     content = _opened(_derived(password, key), base64.b64decode(key["data"]))
     key |= COST
     key["data"] = base64.b64encode(_closed(_derived(password, key), content)).decode()
-    text = json.dumps(key).encode()
-    new = file.with_name(hashlib.sha256(text).hexdigest())
-    new.write_bytes(text)
-    file.unlink()
+    text = json.dumps(key)
+    return hashlib.sha256(text.encode()).hexdigest(), text
 
 
 def _derived(password: str, key: dict[str, object]) -> bytes:

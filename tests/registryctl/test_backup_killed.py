@@ -160,7 +160,7 @@ def test_restic_that_dies_at_any_step_costs_only_its_run(real: Backed) -> None:
     """The locks that it leaves are in nobody's way, also for what wants the repository alone."""
     first = real.backups()[0].run
     locks = real.folder / "repository/locks"
-    for number in range(len(STEPS) + 1):
+    for number in range(len(STEPS)):
         with at_call(number, dies, Restic), pytest.raises(Killed):
             real.take()
         assert [one.run for one in real.backups() if one.whole] == [first]
@@ -229,7 +229,7 @@ def test_a_repository_that_is_gone_meanwhile(real: Backed) -> None:
         finally:
             (real.folder / "away").rename(repository)
 
-    for number in range(len(STEPS) + 1):
+    for number in range(len(STEPS)):
         with at_call(number, taken_away, Restic), pytest.raises(ResticError) as error:
             real.take()
         assert error.value.kind == "MISSING"

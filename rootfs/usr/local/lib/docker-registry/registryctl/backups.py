@@ -145,10 +145,13 @@ def newest_part(found: Iterable[Backup], part: str) -> str | None:
     return ids[-1] if ids else None
 
 
-def ensure(restic: Restic, *, known: bool) -> bool:
-    """Whether the repository had to be made. `known`: it was there once, so one that is gone is not made anew."""
+def ensure(restic: Restic, *, known: bool) -> list[Backup] | None:
+    """As `backups`; None: the repository had to be made. `known`: it was there, and is not made anew if it is gone.
+
+    Each run of restic tries the password, which is slow on purpose: none is there only to see whether it opens.
+    """
     try:
-        restic.run("cat", "config")
+        return backups(restic)
     except ResticError as error:
         if error.kind != "MISSING":
             raise
@@ -156,5 +159,4 @@ def ensure(restic: Restic, *, known: bool) -> bool:
             text = f"{error}; it was there before. Is its disk mounted? registryctl backup --init makes another"
             raise ResticError("MISSING", text) from None
         restic.run("init")
-        return True
-    return False
+        return None

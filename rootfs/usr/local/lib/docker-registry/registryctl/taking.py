@@ -97,10 +97,9 @@ class Taking:
         with self.barrier.turn():
             self._no_links()
             self._has_content()
-            made = backups.ensure(self.restic, known=self.known)
-            before = backups.backups(self.restic)
-            now = self.clock()
-            taken = Taken(Backup(self._name(before, now), self.restic.repository.stack, now), made)
+            found = backups.ensure(self.restic, known=self.known)
+            before, now = found or [], self.clock()
+            taken = Taken(Backup(self._name(before, now), self.restic.repository.stack, now), made=found is None)
             for part in (TAGS, LINKS, BLOBS):
                 self._part(part, [path for path in _TARGETS[part] if self._is_there(path)] or [_EMPTY], before, taken)
                 if part == TAGS:
@@ -201,7 +200,8 @@ class Taking:
         nothing = (f"{_EMPTY}/*",) if targets == [_EMPTY] else ()
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(backups.moment_of(run)))
         words = [
-            *("backup", "--json", "--quiet", "--host", taken.backup.stack, "--time", when),
+            *("backup", "--json", "--quiet", *self.restic.without_scan),
+            *("--host", taken.backup.stack, "--time", when),
             *("--tag", f"{MARK},run={run},part={part}"),
             *(("--parent", parent) if parent else ()),
             *(word for pattern in (*_EXCLUDED[part], *nothing) for word in ("--exclude", pattern)),
