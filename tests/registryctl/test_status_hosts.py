@@ -50,9 +50,6 @@ def test_one_without_a_sign_is_away(host: StatusHost) -> None:
 def test_a_service_that_sees_nothing(host: StatusHost) -> None:
     """The store is away, it hangs, it has not begun, or this host may not write yet."""
     assert seen(host, fault="away")[1:] == ("unknown", "the store does not say who is there: away")
-        "unknown",
-        "the store does not say who is there: the bucket: away",
-    )
     assert seen(host, at=times.boottime() - 1000)[:2] == (1, "silent")
     assert seen(host, joined=False)[:2] == (1, "waiting")
     assert seen(host, hosts=[{}])[:2] == (1, "unknown")
