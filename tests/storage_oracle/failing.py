@@ -114,7 +114,7 @@ def _error(kind: str, trouble: Trouble) -> BaseException:
         return EndedError()
     if trouble is Trouble.FULL and kind == "write":
         return NoRoom(trouble.value)
-    return StorageError(trouble.value) if kind in {*WRITING, "list", "head"} else Unreadable(trouble.value)
+    return StorageError(trouble.value) if kind in {*WRITING, "list"} else Unreadable(trouble.value)
 
 
 def failing(root: Path | str, at: int = -1, trouble: Trouble = Trouble.BROKEN) -> tuple[Storage, list[str]]:
@@ -123,5 +123,10 @@ def failing(root: Path | str, at: int = -1, trouble: Trouble = Trouble.BROKEN) -
         files = Failing(opened(root), at, trouble)
         return files, files.calls
     after = trouble in {Trouble.END_AFTER, Trouble.KILL_AFTER}
-    bucket = FailingBucket(FolderBucket(root), at, lambda kind: _error(kind, trouble), after=after)
+
+    def error(kind: str) -> BaseException:
+        # No request says of one object alone that it can't be read, but for the one that forbids it.
+        return _error(kind if kind == "write" else "list", trouble)
+
+    bucket = FailingBucket(FolderBucket(root), at, error, after=after)
     return ObjectStorage(bucket), bucket.calls

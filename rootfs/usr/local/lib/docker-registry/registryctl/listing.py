@@ -66,12 +66,17 @@ class Listing:
         keys = self._keys
         if all(keys[place - 1] < keys[place] for place in range(1, len(keys))):
             return
-        places = {key: place for place, key in enumerate(keys)}
-        self._keys = sorted(places)
-        order = [places[key] for key in self._keys]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        # Of what is listed twice the later counts.
+        order = [
+            place
+            for place, after in zip(order, [*order[1:], -1], strict=True)
+            if keys[place] != keys[after] or after < 0
+        ]
+        self._keys = [keys[place] for place in order]
         self._sizes = array("q", (self._sizes[place] for place in order))
         self._times = array("q", (self._times[place] for place in order))
-        self._marks = bytearray(b"".join(self._mark(place) for place in order))
+        self._marks = bytearray().join(self._mark(place) for place in order)
 
     def _mark(self, place: int) -> bytes:
         return bytes(self._marks[place * _MARK : (place + 1) * _MARK])
