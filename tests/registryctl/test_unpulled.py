@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from registryctl import host as tools
+from registryctl import retention
 from registryctl.metrics import store
 from registryctl.metrics.reader import LOG
 from registryctl.metrics.traffic import Pulls
@@ -47,6 +50,19 @@ class Counted(StoredHost):
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
     """With nothing in it."""
     return Counted(tmp_path, monkeypatch)
+
+
+def test_pulls_at_other_hosts_are_not_known(host: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So what goes by them stays; what goes by age alone goes."""
+    host.push("r", image("unused"), "unused", days=OLD)
+    host.push("aged", image("old"), "old", days=OLD)
+    real = tools.open_host
+    monkeypatch.setattr(retention, "open_host", lambda *words: replace(real(*words), others=lambda: ["o/p/two (b)"]))
+    host.policies({"repositories": ["aged"], "keepDays": 1}, {"repositories": ["**"], "unpulledDays": 30})
+    ran = host.retention()
+    assert "r is not done: what is pulled of it at o/p/two (b) is not counted here" in ran.err
+    assert ran.code == 14
+    assert (host.has("r", image("unused")), host.has("aged", image("old"))) == (True, False)
 
 
 def test_what_nobody_pulls_goes(host: Counted) -> None:

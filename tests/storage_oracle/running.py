@@ -11,7 +11,7 @@ from pathlib import Path
 from registryctl.act import Outcome, Rules, carry_out
 from registryctl.files import FileStorage
 from registryctl.gc import Limits, plan_clean_up, plan_removal
-from registryctl.journals import Journal
+from registryctl.journals import Barrier, Journal
 from registryctl.objects import ObjectStorage
 from registryctl.plan import Wish
 from registryctl.storage import Storage
@@ -97,7 +97,7 @@ def opened(root: Path | str) -> Storage:
 
 
 def clean_up(
-    storage: Storage, gate: Gate | None = None, *, delete_untagged: bool = True, trash_days: int = 0
+    storage: Storage, gate: Barrier | None = None, *, delete_untagged: bool = True, trash_days: int = 0
 ) -> Outcome:
     """A clean-up, without a bound."""
     return carry_out(
@@ -109,7 +109,7 @@ def clean_up(
 
 
 def remove(
-    storage: Storage, tags: Mapping[str, Iterable[str]], gate: Gate | None = None, *, trash_days: int = 7
+    storage: Storage, tags: Mapping[str, Iterable[str]], gate: Barrier | None = None, *, trash_days: int = 7
 ) -> Outcome:
     """A deletion of tags, by repository."""
     wishes = {

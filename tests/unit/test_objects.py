@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import pytest
 import yaml
 
+from registryctl.hosts import joining
+from rendering.objects import JOINED
 from tests.unit.assembly import assembled
 from tests.unit.config.bad_objects import BESIDES, OBJECTS
 from tests.unit.programs import AUTHORITY_PEM, STORE_KEY, whole
-from tests.unit.recorder import Recording, text_of
+from tests.unit.recorder import STACK_NAME, Recording, text_of
 
 HOME = "/var/opt/docker-registry/etc"
 
@@ -149,3 +153,30 @@ def test_without_one_nothing_speaks_of_it() -> None:
     facts = json.loads(str(run.files["/etc/docker-registry/host.json"][1].content))
     assert not {"objects", "store"} & facts.keys()
     assert "--objects" not in run["host-tools"].inputs["create"]
+
+
+def test_a_host_is_known_in_its_bucket_before_it_writes(objects: Recording) -> None:
+    """By what the facts say too, without a secret; it leaves once its registry is gone."""
+    made = objects["registry-joined"]
+    assert made.inputs["create"] == f"/usr/local/bin/registryctl hosts join {STACK_NAME}"
+    assert {"registry-store-key", "registry-files"} <= made.depends_on
+    assert "registry-joined" in objects["registry-container"].depends_on
+    assert shlex.split(made.inputs["delete"])[-1].endswith("|| /usr/local/bin/registryctl hosts leave")
+    said = json.loads(text_of(made.inputs["stdin"]))
+    assert said == {"store": json.loads(str(objects.files["/etc/docker-registry/host.json"][1].content))["store"]}
+
+
+def test_its_writer_waits_for_that(objects: Recording) -> None:
+    """At the place where the host's tool says it."""
+    envs = objects["registry-container"].inputs["envs"]
+    assert f"WRITER_WAITS_FOR={JOINED}" in envs
+    assert f"/run/docker-registry/sockets/{JOINED.rpartition('/')[2]}" == str(joining.JOINED)
+
+
+def test_its_service_begins_anew_with_other_tools(objects: Recording) -> None:
+    """It runs for long, and what it holds for others outlives it."""
+    unit = str(objects.files["/etc/systemd/system/docker-registry-barrier.service"][1].content)
+    assert "\nKillMode=process\n" in unit
+    assert "\nExecStart=/usr/local/bin/registryctl hosts serve\n" in unit
+    assert re.search(r"^# Of the tools [0-9a-f]+:", unit, re.MULTILINE)
+    assert "facts-host" in objects["hosts-barrier"].depends_on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,8 @@ class Host:
     barrier: Barrier
     wait: int
     """Seconds for which another tool is waited for."""
+    others: Callable[[], Sequence[str]] = tuple
+    """The names of the other hosts that serve the same images. Raises BarrierError."""
 
 
 def open_host(reason: str, wait: int, *, files: bool = False) -> Host:
@@ -51,7 +53,8 @@ def open_host(reason: str, wait: int, *, files: bool = False) -> Host:
         return Host(found, FileStorage(found.data), local, wait)
     bucket = _bucket_of(found)
     barrier = barrier_of(bucket, local, reason, wait)
-    return Host(found, ObjectStorage(Watched(bucket, barrier.unsure), barrier.guard), barrier, wait)
+    storage = ObjectStorage(Watched(bucket, barrier.unsure), barrier.guard)
+    return Host(found, storage, barrier, wait, barrier.others)
 
 
 def _bucket_of(found: facts.Facts) -> Bucket:

@@ -59,6 +59,8 @@ class Look:
     """All tags there are, of all repositories."""
     immutable: Immutable = field(default_factory=Immutable)
     """Some of which may stay for ever."""
+    others: Sequence[str] = ()
+    """Hosts at which the same images are pulled."""
 
     @property
     def dropped(self) -> int:
@@ -176,6 +178,7 @@ def looked(host: Host, moment: float) -> Look:
     seen = Look(immutable=read_immutable(host.facts.proxy))
     if any(policy.unpulled_days is not None for policy in host.facts.policies):
         catch_up(host.facts)
+        seen.others = host.others()
     for name in catalogue(host.storage):
         seen.tags += _count_tags(host.storage, name)
         policy = _policy_of(host.facts, name)
@@ -196,7 +199,7 @@ def _look_at(host: Host, name: str, policy: Policy, moment: float, seen: Look) -
     pulled: Mapping[str, float] = {}
     if policy.unpulled_days is not None:
         try:
-            pulled = last_pulls(found, moment)
+            pulled = _pulls(found, moment, seen.others)
         except PullsError as error:
             seen.skipped[name] = str(error)
             return
@@ -211,6 +214,12 @@ def _look_at(host: Host, name: str, policy: Policy, moment: float, seen: Look) -
         seen.skipped[name] = fault
         return
     seen.plans[name] = plan
+
+
+def _pulls(found: Stored, moment: float, others: Sequence[str]) -> Mapping[str, float]:
+    if others:
+        raise PullsError(f"what is pulled of it at {', '.join(others)} is not counted here")
+    return last_pulls(found, moment)
 
 
 def _policy_of(facts: Facts, repository: str) -> Policy | None:

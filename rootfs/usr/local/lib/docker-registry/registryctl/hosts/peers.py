@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from registryctl.bucket import Bucket
 from registryctl.hosts import times
 from registryctl.hosts.messages import Entry
-from registryctl.hosts.run import Clock, Others, Run, merged
+from registryctl.hosts.run import Clock, Others, Run, entries, merged
 from registryctl.journals import Barrier, BarrierError, BrokenOffError, BusyError, Journal
 from registryctl.storage import StorageError
 
@@ -140,6 +140,11 @@ class PeerBarrier:
         """Nobody writes before the store must have ended what it was sent."""
         while self._clock.now() < self._unsure + times.MARGIN:
             self._clock.pause(times.PAUSE)
+
+    def others(self) -> list[str]:
+        """The names of all other hosts. Raises BarrierError."""
+        with _in_words():
+            return [one.name for identity, one in entries(self._bucket).items() if identity != self._me.identity]
 
     def journals(self) -> list[Journal]:
         """Those of all hosts; what others have they are asked for. BarrierError: one does not say."""
