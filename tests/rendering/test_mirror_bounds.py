@@ -104,6 +104,28 @@ def test_who_has_begun_a_pull_ends_it(world: World) -> None:
     world.pull("begun", "1", layer)
 
 
+def test_a_damaged_manifest_is_fetched_anew(world: World) -> None:
+    """A mirror never writes one that is there: it would be asked for at the other registry for ever."""
+    layer = os.urandom(SIZE)
+    digest = world.upstream.push("damaged", "1", layer)
+    world.pull("damaged", "1", layer)
+    name = digest.removeprefix("sha256:")
+    blob = world.data / f"docker/registry/v2/blobs/sha256/{name[:2]}/{name}/data"
+    content = blob.read_bytes()
+    blob.write_bytes(b"")
+    world.pull("damaged", "1", layer)
+    assert blob.read_bytes() == b""
+    os.utime(blob, (1, 1))
+    assert world.trim(Bounds()).why == {f"damaged@{digest}": "damaged"}
+    world.pull("damaged", "1", layer)
+    assert blob.read_bytes() == content
+    world.upstream.stop()
+    try:
+        world.pull("damaged", "1", layer)
+    finally:
+        world.upstream.start()
+
+
 def test_the_bound_holds_under_load(world: World) -> None:
     """Clients pull some images for a while, and then others, while one run follows the other."""
     images = [(f"library/load{number}", str(number), os.urandom(SIZE)) for number in range(2 * PHASES + 2)]

@@ -7,10 +7,11 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -41,6 +42,11 @@ class _Taken(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     said: ClassVar[bytes] = b"{}"
+    manner: ClassVar[str] = ""
+    """How it says it: at once, unless there is another word here."""
+    left: ClassVar[threading.Event] = threading.Event()
+    """Set once nobody listens any more to one that drips."""
+    asked: ClassVar[int] = 0
 
     def address_string(self) -> str:
         return "mirror"
@@ -49,12 +55,38 @@ class _Taken(http.server.BaseHTTPRequestHandler):
         """Nobody reads it."""
 
     def do_GET(self) -> None:
-        """The same always."""
+        """The same always, or pages without end."""
+        _Taken.asked += 1
+        body = self._endless() if self.manner == "endless" else self.said
         self.send_response(200)
         self.send_header("X-Accel-Redirect", "/catalogue-page?n=1000")
-        self.send_header("Content-Length", str(len(self.said)))
+        if self.manner == "unsaid":
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", "200000" if self.manner == "drips" else str(len(body)))
         self.end_headers()
-        self.wfile.write(self.said)
+        try:
+            while self.manner == "drips":
+                self.wfile.write(b" ")
+                self.left.wait(0.05)
+            self.wfile.write(body)
+        except OSError:
+            self.left.set()
+
+    def _endless(self) -> bytes:
+        last = parse_qs(urlsplit(self.path).query).get("last", ["n0"])[0]
+        first = int(last[1:]) + 1
+        return json.dumps({"repositories": [f"n{number:09}" for number in range(first, first + 1000)]}).encode()
+
+
+@contextmanager
+def _taken(manner: str, said: bytes = b"{}") -> Iterator[None]:
+    _Taken.manner, _Taken.said, _Taken.asked = manner, said, 0
+    _Taken.left.clear()
+    try:
+        yield
+    finally:
+        _Taken.manner, _Taken.said = "", b"{}"
 
 
 @dataclass
@@ -171,6 +203,7 @@ def test_a_mirror_that_is_down_has_nothing_to_show(world: World) -> None:
         ["a" * 300],
         ["a\x00b", "x"],
         [f"n{number:04}" for number in range(1000)],
+        [f"n{number:04}" for number in range(1001)],
     ],
     ids=lambda value: str(value)[:12],
 )
@@ -184,6 +217,38 @@ def test_one_that_was_taken_over_adds_nothing_of_the_others(world: World, names:
     assert [name for name in found if not name.startswith(f"{TAKEN}/")] == ALL
     assert len(found) == len(set(found))
     assert world.ask("alice", "?n=1").headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("manner", ["at once", "unsaid"])
+def test_one_that_says_too_much_keeps_nothing_from_anybody(world: World, manner: str) -> None:
+    """Whether it says before how much comes or not. Who may pull all is told which is missing, and nobody else."""
+    with _taken(manner, b" " * 300_000 + b"{}"):
+        answers = {who: world.ask(who) for who in ("alice", "bob", None)}
+    assert answers["alice"].json["repositories"] == ALL
+    assert answers["alice"].headers["docker-registry-missing"] == TAKEN
+    for who in ("bob", None):
+        assert answers[who].json["repositories"]
+        assert "docker-registry-missing" not in answers[who].headers
+    assert "docker-registry-missing" not in world.ask("alice").headers
+
+
+def test_one_that_drips_holds_nobody_up_for_long(world: World) -> None:
+    """And is left: it has nobody to whom it could go on."""
+    with _taken("drips"):
+        answer = world.ask("alice")
+        assert _Taken.left.wait(20)
+    assert answer.json["repositories"] == ALL
+    assert answer.headers["docker-registry-missing"] == TAKEN
+
+
+def test_one_without_end_comes_to_one(world: World) -> None:
+    """Also for who sees nothing of it, so that all of it is looked through; what was told until then is there."""
+    with _taken("endless"):
+        assert not [name for name in world.names("bob") if name.startswith(f"{TAKEN}/")]
+        assert 1 < _Taken.asked <= 40
+        answer = world.ask("alice", f"?n=1000&last={TAKEN}")
+        assert len(answer.json["repositories"]) == 1000
+        assert "docker-registry-missing" not in answer.headers
 
 
 def test_nobody_asks_for_its_pages_from_outside(world: World) -> None:
