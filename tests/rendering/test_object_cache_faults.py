@@ -117,6 +117,16 @@ def test_one_who_does_not_take_it_keeps_nobody_waiting(world: World) -> None:
     assert len([one for one in world.front.take() if one == f"GET {path}"]) == 8
 
 
+def test_who_goes_first_in_vain_keeps_nobody_waiting(world: World) -> None:
+    """Somebody of whose repository it is not."""
+    world.push("team/none", "1", b"none")
+    _, (digest,) = world.push("team/some", "1", os.urandom(1000))
+    begun = time.monotonic()
+    assert world.ask("bob", "GET", f"team/none/blobs/{digest}").status == 404
+    assert world.ask("bob", "GET", f"team/some/blobs/{digest}").status == 200
+    assert time.monotonic() - begun < 25
+
+
 def test_what_is_cut_is_not_kept(world: World) -> None:
     """The next one fetches it again."""
     layer = os.urandom(SLICE // 2)
