@@ -1,10 +1,12 @@
 // What of images in an object store the proxy keeps on its disk, for nginx's JavaScript module. There is one copy for all
 // repositories: it is handed out once the registry has said that this repository has it, which is remembered for a moment.
 // A tag is asked for each time. Where no answer comes, what was told lately counts a little longer.
+import crypto from 'crypto';
 import fs from 'fs';
 
 // There while the disk has hardly any room (nginx-cache).
 const FULL = '/run/cache-full';
+const KEPT = '/var/cache/nginx/store';
 
 // Milliseconds for which an answer counts, by `$remembered`.
 function span(v) {
@@ -57,6 +59,41 @@ function question(r, kind, which, condition) {
     return r.subrequest('/cache-asks', {method: 'HEAD'});
 }
 
+// --- a blob that is not kept yet --------------------------------------------------------------------------------------
+// Whoever fetches its first piece learns by that whether his repository has it. So one goes first, past what is kept; others
+// wait for him, and ask. Nobody who has not been told yes gets anything of another's.
+const LONGEST_WAIT = 30 * 1000;
+const PAUSE = 50;
+
+// Where nginx keeps the first piece of a blob: by the MD5 of its key (proxy_cache_key), in a directory of its last two digits.
+function is_kept(v, digest) {
+    const name = crypto.createHash('md5').update(`blob ${digest} ${v.first_piece}`).digest('hex');
+    return fs.existsSync(`${KEPT}/${name.slice(-2)}/${name}`);
+}
+
+async function goes_first(v, digest) {
+    for (let waited = 0; waited < LONGEST_WAIT && !is_kept(v, digest); waited += PAUSE) {
+        if (ngx.shared.firsts.add(digest, v.request_id)) {
+            v.first = digest;
+            return true;
+        }
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+    return false;
+}
+
+// The request has ended, however that happened: as a variable that is asked for when it is logged.
+function ended(r) {
+    const v = r.variables;
+    if (v.status === '200') {
+        remember(name_of(v, 'blob', v.first), v.first);
+    }
+    if (ngx.shared.firsts.get(v.first) === v.request_id) {
+        ngx.shared.firsts.delete(v.first);
+    }
+    return '';
+}
+
 async function has(r, kind, digest) {
     const v = r.variables;
     const name = name_of(v, kind, digest);
@@ -94,15 +131,19 @@ async function tagged(r) {
 async function ask(r) {
     const v = r.variables;
     const kind = v.cached === 'blob' ? 'blob' : 'manifest';
-    let there = false;
+    let way = '@from_store';
     try {
         const digest = v.cached === 'tag' ? await tagged(r) : named(v);
-        there = digest !== '' && await has(r, kind, digest);
         v.cached_digest = digest;
+        if (kind === 'blob' && !v.http_range && await goes_first(v, digest)) {
+            way = '/first-blob';
+        } else if (digest && await has(r, kind, digest)) {
+            way = `/cached-${kind}`;
+        }
     } catch (e) {
         r.error(`the registry can't be asked: ${e.message}`);
     }
-    r.internalRedirect(there ? `/cached-${kind}` : '@from_store');
+    r.internalRedirect(way);
 }
 
-export default {ask, way};
+export default {ask, ended, way};
