@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from registryctl.journals import BarrierError
+from registryctl.storage import AwayError
 from tests.registryctl.hosts_of_world import HostOfWorld, new_host, settled
 from tests.registryctl.hosts_world import World
 
@@ -67,7 +68,7 @@ def _happens(world: World, folder: Path) -> bool:
             host.serve()
     world.go(lambda: all(one.over for one in tools), 3000)
     assert wrong == [], (world.hosts, wrong[:3])
-    assert all(one.over and isinstance(one.error, (BarrierError, type(None))) for one in tools), [
+    assert all(one.over and isinstance(one.error, (AwayError, BarrierError, type(None))) for one in tools), [
         one.error for one in tools
     ]
     # Nobody waits for ever.

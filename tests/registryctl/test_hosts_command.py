@@ -26,16 +26,19 @@ __all__ = ["bucket", "here"]
 def test_hosts_are_listed(here: Path, bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the store's clock alone; what is not understood is told."""
     join(monkeypatch)
-    for number, (stack, ago) in enumerate([("o/p/two", 10), ("o/p/\x1b[2Jthree", 7200)], 1):
+    for number, (stack, ago) in enumerate([("o/p/two", 10), ("o/p/three", 7200), ("$(id)", 1)], 1):
         entry = Entry(f"{number}" * 32, stack, f"host{number}", "2026-01-01")
         said = json.dumps({"version": 1, **vars(entry)}).encode()
         bucket.put(entry.key, said, time.time_ns() - ago * 10**9)
     bucket.put(f"{ENTRIES}{'f' * 32}.json", b"?")
     out = run("hosts").out
     assert "o/p/two (host1) since 2026-01-01: it is there\n" in out
-    assert "o/p/?[2Jthree (host2) since 2026-01-01: no sign of it for 120 minutes\n" in out
+    assert "o/p/three (host2) since 2026-01-01: no sign of it for 120 minutes\n" in out
     assert ": this host\n" in out
     assert "it is not understood: no JSON" in out
+    # What is told is what people write in commands.
+    assert "$(id)" not in out
+    assert out.count("it is not understood") == 2
     assert {one["state"] for one in json.loads(run("hosts", "--json").out)} >= {"this host", "it is there"}
 
 

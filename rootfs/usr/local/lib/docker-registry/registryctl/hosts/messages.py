@@ -26,6 +26,7 @@ JOURNALS_LIMIT = 1 << 28
 IDENTITY = re.compile(r"[0-9a-f]{32}")
 GENERATION = re.compile(r"[0-9]{1,15}-[0-9a-f]{8}")
 _WORD = re.compile(r"[0-9a-f]{1,64}|")
+_NAME = re.compile(r"[A-Za-z0-9._/-]*")
 _LONGEST_TEXT = 300
 
 WANTS = ("journals", "turn", "closed", "end")
@@ -126,6 +127,9 @@ def entry_of(key: str, data: bytes) -> Entry:
     entry = Entry(*(_text(found, name) for name in ("identity", "stack", "machine", "since")))
     if entry.key != key or not IDENTITY.fullmatch(entry.identity):
         raise MessageError(f"{key} is of {entry.identity}")
+    # People are told to write it in commands.
+    for name in (entry.stack, entry.machine):
+        _checked(name, _NAME)
     return entry
 
 

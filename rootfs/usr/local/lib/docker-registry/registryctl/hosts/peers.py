@@ -11,11 +11,11 @@ from registryctl.hosts import times
 from registryctl.hosts.messages import Entry
 from registryctl.hosts.run import Clock, Others, Run, entries, merged
 from registryctl.journals import Barrier, BarrierError, BrokenOffError, BusyError, Journal
-from registryctl.storage import StorageError
+from registryctl.storage import AwayError, StorageError
 
 
 class PeerBarrier:
-    """The barrier of all hosts that write to a bucket, for one caller on one of them.
+    """The barrier of all hosts that write to a bucket, for one caller on one of them. All may raise AwayError.
 
     `local` is that of this host, `me` how the others know it, `patience` how many seconds the turn of others is waited
     for, `looking` what only one process of this host may be within. Other hosts hold for as long as they hear of this
@@ -189,7 +189,7 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        raise BarrierError(f"the store does not say who else writes there: {error}") from error
+        raise AwayError(f"the object store gives no answer: {error}") from error
 
 
 @contextmanager

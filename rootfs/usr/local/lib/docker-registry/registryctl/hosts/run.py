@@ -85,7 +85,7 @@ class Run:
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     peers: dict[str, Entry] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
-    """The last ones that are of this run."""
+    """Those of this run that were there at the last look."""
     forget: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,6 +94,7 @@ class Run:
         self._sent: dict[int, float] = {}
         self._grants: dict[str, str] = {}
         self._read: dict[str, tuple[str, list[Journal]]] = {}
+        self._heard: dict[str, Answer] = {}
         self._lock = threading.RLock()
 
     def want(self, wants: str) -> None:
@@ -119,7 +120,7 @@ class Run:
             for peer in self.peers:
                 answer = read_answer(self.bucket, answer_key(self.me.identity, self.kind, peer))
                 if answer is not None and answer.run == self.name:
-                    self.answers[peer] = answer
+                    self.answers[peer] = self._heard[peer] = answer
                 else:
                     self.answers.pop(peer, None)
 
@@ -176,11 +177,11 @@ class Run:
                     raise BarrierError(f"{entry.name} has not been heard of for too long")
 
     def journals(self) -> list[Journal]:
-        """Those of all others, as their last answers have them."""
+        """Those of all others, as the last answers have them that they gave."""
         return [one for peer in self.peers for one in self._journals_of(peer)]
 
     def _journals_of(self, peer: str) -> list[Journal]:
-        answer, entry = self.answers[peer], self.peers[peer]
+        answer, entry = self._heard[peer], self.peers[peer]
         if abs(answer.time - self.clock.wall()) > times.SKEW:
             raise BarrierError(f"{entry.name}: its clock is not this host's; without the time nobody knows what is new")
         known, journals = self._read.get(peer, ("", []))
