@@ -133,7 +133,7 @@ def forget(options: argparse.Namespace) -> None:
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", action="append")
-    for flag in ("--json", "--quiet", "--dry-run", "--read-data", "--recursive"):
+    for flag in ("--json", "--quiet", "--dry-run", "--force", "--no-scan", "--read-data", "--recursive"):
         parser.add_argument(flag, action="store_true")
     for option in ("--host", "--time", "--tag", "--parent", "--target", "--group-by", "--read-data-subset"):
         parser.add_argument(option)

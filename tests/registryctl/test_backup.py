@@ -15,6 +15,7 @@ from registryctl.endings import EndError
 from registryctl.restic import Answer, Restic, ResticError
 from registryctl.taking import DATA, Taking
 from tests.registryctl.backed import PASSWORD, PROGRAMS, STACK, Backed, during
+from tests.registryctl.breaking import at_call, before
 
 ORIGIN = 1_700_000_000 * 10**9 + 123_456_789
 """A push time with its nanoseconds."""
@@ -245,3 +246,18 @@ def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Restic, "run", patched)
     assert {fault.path for fault in fast.take().faults} == {str(broken)}
+
+
+def test_restic_does_not_more_than_it_has_to(fast: Backed) -> None:
+    """It doesn't count beforehand, where it can be told so; links it reads anew, and else what has changed."""
+    fast.take()
+    with at_call(1, lambda *_: Answer(0, "      --no-scan    do not count", "")) as seen:
+        fast.take(fast.with_settings())
+    assert seen[1] == "help backup"
+    parts = [words.split() for words in seen if words.startswith("backup ")]
+    assert ["--no-scan" in words for words in parts] == [True] * 4
+    assert ["--force" in words for words in parts] == [True, True, False, False]
+    assert ["--parent" in words for words in parts] == [False, False, True, True]
+    with at_call(-1, before) as seen:
+        fast.take()
+    assert not any("--no-scan" in words for words in seen)
