@@ -344,6 +344,25 @@ def test_no_links_at_all_and_blobs(world: World, bucket: MemoryBucket) -> None:
     assert not bucket.keys
 
 
+def test_links_that_were_not_listed_once(world: World, bucket: MemoryBucket) -> None:
+    """Where a listing has none at all, it is made once more before any blob goes."""
+    world.image("r", "a", b"one")
+    filled(world, bucket)
+    hidden = {key: bucket.get(key) for key in bucket.keys if key.startswith(REPOSITORIES)}
+    for key in hidden:
+        bucket.drop(key)
+    before = bucket.keys | hidden.keys()
+
+    def shows() -> None:
+        for key, data in hidden.items():
+            bucket.put(key, data)
+
+    gate = Gate(closing=shows)
+    with pytest.raises(AwayError, match="had no links before"):
+        clean_up(world, gate, storage=ObjectStorage(bucket))
+    assert bucket.keys == before
+
+
 def test_too_much_is_not_read(bucket: MemoryBucket) -> None:
     """Neither where its size is known, nor else."""
     bucket.put("trash/a", b"12345")
