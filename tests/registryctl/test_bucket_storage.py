@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,20 @@ def test_links_are_known_by_their_etags(world: World, bucket: MemoryBucket) -> N
     assert bucket.requests["read"] == 101
     assert bucket.requests["list"] < 15
     assert bucket.requests["remove"] < 6
+
+
+@pytest.mark.parametrize("etag", [lambda data: f"{len(data)}-1", lambda _: "f" * 32, lambda _: ""])
+def test_etags_that_tell_nothing(world: World, bucket: MemoryBucket, etag: Callable[[bytes], str]) -> None:
+    """As of what is encrypted with a key of KMS: links are read, and the same goes and stays."""
+    bucket.etag = etag
+    for number in range(20):
+        world.image("team/app", f"t{number}", b"%d" % number)
+    nobodys = world.image("team/app", "", b"nobody's")
+    storage = filled(world, bucket)
+    assert clean_up(world, storage=storage).plan.faults == []
+    assert blob_path(nobodys) not in bucket.keys
+    assert len(tags(bucket, "team/app")) == 20
+    assert bucket.requests["read"] > 60
 
 
 @pytest.mark.parametrize("act", ["clean-up", "deletion", "undoing"])
@@ -327,6 +342,25 @@ def test_no_links_at_all_and_blobs(world: World, bucket: MemoryBucket) -> None:
     assert storage.list(BLOBS)
     assert clean_up(world, storage=storage, now=NOW + 8 * 86400, days=7).freed > 0
     assert not bucket.keys
+
+
+def test_links_that_were_not_listed_once(world: World, bucket: MemoryBucket) -> None:
+    """Where a listing has none at all, it is made once more before any blob goes."""
+    world.image("r", "a", b"one")
+    filled(world, bucket)
+    hidden = {key: bucket.get(key) for key in bucket.keys if key.startswith(REPOSITORIES)}
+    for key in hidden:
+        bucket.drop(key)
+    before = bucket.keys | hidden.keys()
+
+    def shows() -> None:
+        for key, data in hidden.items():
+            bucket.put(key, data)
+
+    gate = Gate(closing=shows)
+    with pytest.raises(AwayError, match="had no links before"):
+        clean_up(world, gate, storage=ObjectStorage(bucket))
+    assert bucket.keys == before
 
 
 def test_too_much_is_not_read(bucket: MemoryBucket) -> None:

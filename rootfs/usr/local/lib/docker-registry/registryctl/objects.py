@@ -86,6 +86,11 @@ class ObjectStorage:
             if known is not None and len(known.below(beginning)) // MOST_AT_ONCE < most:
                 wanted.append(beginning)
         self._reads.each(self._list, wanted)
+        if _TOPS[1] in before and not len(before[_TOPS[1]]):
+            # By that alone all blobs would go.
+            self._list(_TOPS[1])
+            if len(self._listings[_TOPS[1]]):
+                raise AwayError("the object store had no links before, and has some now; nothing was removed")
         if _TOPS[0] in before:
             self._listings[_TOPS[0]] = before[_TOPS[0]]
         self._still = True
