@@ -281,10 +281,38 @@ def test_the_guard_is_asked_before_each_removal(world: World, bucket: MemoryBuck
         clean_up(world, storage=storage, days=7)
     assert asked == [0, 1]
     assert tags(bucket, "r") == {"a"}
+    storage.write(TagLink("r", "b").path, b"x")
     with pytest.raises(BarrierError):
-        storage.write(TagLink("r", "b").path, b"x")
+        storage.settle()
+    assert tags(bucket, "r") == {"a"}
     trash.empty(storage, trash.runs(storage)[0])
     assert trash.runs(storage) == []
+
+
+def test_links_that_can_not_be_written(world: World, bucket: MemoryBucket) -> None:
+    """Layers come before manifests, and these before tags: of each only once all of the others are there."""
+    world.image("r", "a", b"one")
+    storage = filled(world, bucket)
+    whole = bucket.keys
+    remove(world, "r", "a", storage=storage)
+    for part in ("_layers", "_manifests/revisions", "_manifests/tags"):
+
+        def before(kind: str, key: str, part: str = part) -> None:
+            if kind == "write" and f"/{part}/" in key:
+                raise StorageError("cut off")
+
+        bucket.before = before
+        with pytest.raises(AwayError):
+            undo(ObjectStorage(bucket), Gate())
+        there = {key for key in whole & bucket.keys if key.startswith(f"{REPOSITORIES}/r/")}
+        wanted = {"_layers": (), "_manifests/revisions": ("_layers",), "_manifests/tags": ("_layers", "revisions")}[
+            part
+        ]
+        assert there == {key for key in whole if any(f"/{one}/" in key for one in wanted)}
+        assert len(trash.runs(ObjectStorage(bucket))) == 1
+    bucket.before = lambda *_: None
+    assert undo(ObjectStorage(bucket), Gate()).tags == ["r:a"]
+    assert bucket.keys == whole
 
 
 def test_no_links_at_all_and_blobs(world: World, bucket: MemoryBucket) -> None:

@@ -129,9 +129,9 @@ class BareHost(FakeHost):
         """Docker has a volume of this name there."""
         (self.root / "volumes" / name).write_text(f"{place}\n")
 
-    def prepare(self, *, install: str = "yes", user: str = "root") -> Ran:
-        """prepare-host, for a login."""
-        return self.run("prepare-host", "--install", install, "--time-zone", "Etc/UTC", "--user", user)
+    def prepare(self, *besides: str, install: str = "yes", user: str = "root") -> Ran:
+        """prepare-host, for a login; with these options besides."""
+        return self.run("prepare-host", "--install", install, "--time-zone", "Etc/UTC", "--user", user, *besides)
 
     def check(self, *, install: str = "yes", user: str = "root") -> Ran:
         """check-host for a first run."""

@@ -44,6 +44,19 @@ def test_a_host_on_which_all_is_there_is_left_alone(host: BareHost) -> None:
     assert host.installed_by_us() == []
 
 
+def test_images_in_an_object_store_need_its_client(host: BareHost) -> None:
+    """Also where an earlier run was cut off inside dpkg; nobody else has it."""
+    host.install_all_but_docker()
+    host.install("docker.io", "dockerd", "docker")
+    host.archive("python3-botocore")
+    assert host.prepare("--backup", "no", "--objects", "yes").code == 0
+    assert host.installed_by_us() == [["python3-botocore"]]
+    assert host.prepare("--backup", "no", "--objects", "yes") == READY
+    host.install("python3-botocore", state="half-configured")
+    assert host.prepare("--objects", "yes").code == 0
+    assert (host.root / "packages/python3-botocore").read_text() == "installed"
+
+
 def test_only_the_command_line_is_missing(host: BareHost) -> None:
     """As where somebody installed `docker.io` without what it recommends."""
     host.archive_docker(split=True)

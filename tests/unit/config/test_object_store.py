@@ -61,4 +61,4 @@ def test_all_that_does_not_go_with_it_is_told_at_once() -> None:
     """With the defaults of everything else."""
     faults = faults_in({**GOOD, "storage": {"driver": "s3", "s3": OBJECTS}})
     keys = [line.partition(": found")[0].removeprefix("docker-registry:") for line in faults]
-    assert keys == ["nginx.fastPath", "gc.enabled"]
+    assert keys == ["nginx.fastPath"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from registryctl.bucket import CONNECTIONS
+from registryctl.storage import AwayError
 
 _WINDOW = 2 * CONNECTIONS
 _Result = TypeVar("_Result")
@@ -20,14 +21,15 @@ class Ahead(Generic[_Result]):
     def __init__(self, ask: Callable[[str, int], _Result], is_needed: Callable[[str], bool]) -> None:
         self._ask = ask
         self._is_needed = is_needed
-        self._waiting: deque[tuple[str, int]] = deque()
+        self._waiting: Iterator[str] = iter(())
+        self._limit = 0
         self._flying: OrderedDict[str, Future[_Result]] = OrderedDict()
         self._pool: ThreadPoolExecutor | None = None
 
     def announce(self, paths: Iterable[str], limit: int) -> None:
         """These will be taken next, mostly in this order. What was announced before and was not taken is forgotten."""
         self.forget()
-        self._waiting.extend((path, limit) for path in paths)
+        self._waiting, self._limit = iter(paths), limit
         self._refill()
 
     def take(self, path: str, limit: int) -> _Result:
@@ -36,13 +38,18 @@ class Ahead(Generic[_Result]):
             first, future = self._flying.popitem(last=False)
             if first == path:
                 self._refill()
-                return future.result()
+                try:
+                    return future.result()
+                except AwayError:
+                    # The program's end would wait for all of them.
+                    self.forget()
+                    raise
             future.cancel()
         return self._ask(path, limit)
 
     def forget(self) -> None:
         """Nothing of what was announced will be taken."""
-        self._waiting.clear()
+        self._waiting = iter(())
         for future in self._flying.values():
             future.cancel()
         self._flying.clear()
@@ -58,10 +65,9 @@ class Ahead(Generic[_Result]):
                 future.cancel()
 
     def _refill(self) -> None:
-        while self._waiting and len(self._flying) < _WINDOW:
-            path, limit = self._waiting.popleft()
+        while len(self._flying) < _WINDOW and (path := next(self._waiting, None)) is not None:
             if path not in self._flying and self._is_needed(path):
-                self._flying[path] = self._threads().submit(self._ask, path, limit)
+                self._flying[path] = self._threads().submit(self._ask, path, self._limit)
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:

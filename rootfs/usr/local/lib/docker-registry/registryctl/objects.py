@@ -61,6 +61,7 @@ class ObjectStorage:
         self._contents: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
         self._remembered = 0
         self._queue: list[str] = []
+        self._links: list[tuple[str, bytes]] = []
         self._reads = Ahead(self._fetch, self._is_asked)
         self._looks = Ahead(self._look_at, self._is_looked_at)
 
@@ -233,12 +234,19 @@ class ObjectStorage:
     # Changes
 
     def write(self, path: str, data: bytes, time: int | None = None) -> None:
-        """Its time is that of the store: none can be set."""
+        """Its time is that of the store: none can be set. Links are written several at a time."""
         del time
         _check(path)
+        self._forget([path])
+        if path.startswith(_TOPS[2]):
+            self._put((path, data))
+        else:
+            self._links.append((path, data))
+
+    def _put(self, file: tuple[str, bytes]) -> None:
+        path, data = file
         if not path.startswith(_TOPS[2]):
             self._guard()
-        self._forget([path])
         with _answers():
             self._bucket.write(path, data)
 
@@ -248,7 +256,9 @@ class ObjectStorage:
         self._queue.append(path)
 
     def settle(self) -> dict[str, str]:
-        """Removes all at once that is to go, some thousands at a time."""
+        """Writes the links that are to be written; removes all at once that is to go, some thousands at a time."""
+        links, self._links = self._links, []
+        self._reads.each(self._put, links)
         paths, self._queue = self._queue, []
         stayed: dict[str, str] = {}
 

@@ -84,7 +84,10 @@ class Storage(Protocol):
         """A file's content. Unreadable also where it has more bytes than the limit."""
 
     def write(self, path: str, data: bytes, time: int | None = None) -> None:
-        """A file, durably and all at once, with its time in nanoseconds. NoRoom where it does not fit."""
+        """A file, durably and all at once, with its time in nanoseconds. NoRoom where it does not fit.
+
+        A link by the next `settle` at the latest, which then raises.
+        """
 
     def remove(self, path: str) -> None:
         """Removes one file, by the next `settle` at the latest. Nothing is there of which `settle` says nothing."""
@@ -96,7 +99,10 @@ class Storage(Protocol):
         """
 
     def settle(self) -> dict[str, str]:
-        """Makes removals durable: no crash brings the files back afterwards. Which stayed all the same, and why."""
+        """Makes removals durable: no crash brings the files back afterwards. Which stayed all the same, and why.
+
+        All links that were written are there, unless it raises.
+        """
 
     def time(self, path: str) -> int:
         """When a file was written, in nanoseconds since 1970."""

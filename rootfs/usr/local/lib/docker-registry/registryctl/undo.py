@@ -5,7 +5,7 @@ Layers first, then manifests, then tags: cut off anywhere, no tag is there that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from registryctl import trash
@@ -13,6 +13,7 @@ from registryctl.digests import fits
 from registryctl.journals import Barrier
 from registryctl.layout import Item, LayerLink, Revision, Signature, TagEntry, TagLink, blob_path
 from registryctl.manifests import LARGEST
+from registryctl.reading import LONGEST_LINK
 from registryctl.storage import NotThere, Storage, StorageError, Unreadable
 from registryctl.verify import BrokenError, read_link
 
@@ -37,7 +38,11 @@ class Undone:
 def _lost(storage: Storage, record: trash.Contents) -> Iterator[str]:
     """What a record needs and was there when it was made, and is not there now or not whole."""
     manifests = {target for part in record.parts.values() for target in part.revisions.values()}
-    for digest, size in sorted(record.sizes.items()):
+    every = sorted(record.sizes)
+    storage.ahead((blob_path(digest) for digest in every if digest in manifests), LARGEST)
+    storage.ahead((blob_path(digest) for digest in every if digest not in manifests), None)
+    for digest in every:
+        size = record.sizes[digest]
         try:
             if digest in manifests:
                 whole = fits(digest, storage.read(blob_path(digest), max(LARGEST, size)))
@@ -63,18 +68,35 @@ class _Undoing:
         self.undone.missing = list(_lost(self._storage, self._record))
         if self.undone.missing:
             return
+        for stage in (self._layers, self._manifests, self._tags):
+            stage()
+            self._storage.settle()
+
+    def _layers(self) -> None:
         for name, part in self._record.parts.items():
+            self._ahead(LayerLink(name, digest) for digest in part.layers)
             for digest, target in part.layers.items():
                 self._put(LayerLink(name, digest), target)
+
+    def _manifests(self) -> None:
+        for name, part in self._record.parts.items():
             for digest, found in part.signatures.items():
                 for signature, target in found.items():
                     self._put(Signature(name, digest, signature), target)
+            self._ahead(Revision(name, digest) for digest in part.revisions)
             for digest, target in part.revisions.items():
                 if self._put(Revision(name, digest), target, part.times.get(digest)):
                     self.undone.manifests.append(f"{name}@{digest}")
+
+    def _tags(self) -> None:
         for name, part in self._record.parts.items():
+            links = ((TagLink(name, tag), TagEntry(name, tag, digest)) for tag, (digest, _) in part.tags.items())
+            self._ahead(item for pair in links for item in pair)
             for tag, (digest, when) in part.tags.items():
                 self._tag(name, tag, digest, when)
+
+    def _ahead(self, items: Iterable[Item]) -> None:
+        self._storage.ahead((item.path for item in items), LONGEST_LINK)
 
     def _put(self, item: Item, target: str, when: int | None = None) -> bool:
         """Writes a link unless it is there; whether it did. One that leads elsewhere or is unreadable is replaced."""
@@ -84,6 +106,9 @@ class _Undoing:
                 return False
         except BrokenError as error:
             unreadable = isinstance(error.__cause__, StorageError)
+        return self._write(item, target, when, unreadable=unreadable)
+
+    def _write(self, item: Item, target: str, when: int | None, *, unreadable: bool = False) -> bool:
         try:
             self._storage.write(item.path, target.encode(), when)
         except Unreadable:
@@ -102,7 +127,7 @@ class _Undoing:
             found = ""
         if found is None:
             self._put(TagEntry(name, tag, digest), digest, when)
-            self._put(item, digest, when)
+            self._write(item, digest, when)
             self.undone.tags.append(f"{name}:{tag}")
         elif found != digest:
             self.undone.moved.append(f"{name}:{tag}")
