@@ -65,6 +65,7 @@ def keep_home(said: Mapping[str, Any], stack: str, machine: str, since: str, pat
     with new.open("w", encoding="utf-8") as file:
         file.write(f"{text}\n")
         file.flush()
+        os.fchmod(file.fileno(), 0o644)
         os.fsync(file.fileno())
     new.replace(path)
     return load_home(path)
