@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import OK
 
 import pytest
 
-from tests.e2e.clean_up import Kept, Puller, Pusher, at_work, clean_up, empty_trash, journal, let_a_day_pass
+from tests.e2e.clean_up import Kept, Puller, Pusher, at_work, clean_up, empty_trash, journal, let_a_day_pass, within
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api, Document
 from tests.e2e.object_store import ObjectStore
@@ -25,6 +26,7 @@ FQDN = "removal.example.net"
 PREFIX = "registries/removal"
 ROUNDS = 4
 WORKING_SECONDS = 300
+BACK_SECONDS = 60
 KILLED_AFTER = (0.4, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6)
 
 
@@ -175,6 +177,10 @@ def test_a_store_that_is_away(world: World, api: Api) -> None:
     finally:
         world.store.start()
     assert world.store.names() == before
+    # Nobody keeps a connection that long; and the registry looks for its store every ten seconds.
+    api.close()
+    catalogue = "/v2/_catalog?n=1"
+    assert within(BACK_SECONDS, lambda: world.registry.get(catalogue, password=world.registry.password).status == OK)
     assert clean_up(host).code == 0
     assert "away/app" not in api.repositories()
     world.kept.check()
