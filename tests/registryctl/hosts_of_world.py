@@ -95,7 +95,9 @@ class Sleeper:
         self.host.locks[self.token] = self.host.world.time + seconds
 
     def end(self) -> None:
-        """No longer."""
+        """No longer; whoever is killed doesn't come to that."""
+        if self.host.world.is_killed:
+            return
         self.host.locks.pop(self.token, None)
 
 
@@ -190,7 +192,9 @@ class HostOfWorld:
     def barrier(self, reason: str = "a test", patience: float = 900) -> PeerBarrier:
         """Of a tool."""
         own = OwnBarrier(self, reason, patience=patience, drain=self.drain)
-        return PeerBarrier(own, View(self.world), self.me, reason, patience=patience, clock=self.clock)
+        return PeerBarrier(
+            own, View(self.world), self.me, reason, patience=patience, clock=self.clock, hold=lambda _: Sleeper(self)
+        )
 
 
 def new_host(world: World, folder: Path, stack: str = "") -> HostOfWorld:

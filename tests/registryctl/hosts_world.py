@@ -44,11 +44,18 @@ class World:
         self.bucket = MemoryBucket(moment=lambda: int(self.time * 1e9))
         self.hosts: list[Any] = []
         """See `hosts_of_world`."""
+        self.looks: Callable[[], None] = lambda: None
+        """Done after each step of anybody."""
         self.lossy = 0.0
         """How likely it is that a request to the store fails, done or not."""
         self._actors: list[Actor] = []
         self._main = Actor("main")
         self._now = self._main
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether the process that runs is about to end."""
+        return self._now.killed
 
     def start(self, name: str, act: Callable[[], object]) -> Actor:
         """A process, which runs when others let it."""
@@ -92,6 +99,7 @@ class World:
             self._now.turn.release()
             assert self._main.turn.acquire(timeout=SECONDS), f"{self._now.name} does not come back"
             self.time += self.rng.random() * 0.02
+            self.looks()
 
     def pause(self, seconds: float) -> None:
         """Of the process that runs: others run meanwhile."""

@@ -49,19 +49,23 @@ def _happens(world: World, folder: Path) -> bool:
                         # It sleeps, or reads for long.
                         world.pause(rng.choice([0, 0, 1, 5, 20, 60, 400]))
                         barrier.guard()
-                        # As long as a request may be under way.
-                        over = world.time + rng.choice([0, 1, 5, 40])
-                        while world.time < over:
-                            wrong.extend(f"{its.stack} at {world.time}" for its in world.hosts if its.may_write)
-                            removed.append(world.time)
-                            world.pause(1)
+                        # As long as a request may be under way: its sender waits, if he lives.
+                        removed.append(world.time + rng.choice([0, 1, 5, 40]))
+                        world.pause(removed[-1] - world.time)
 
         return act
 
+    def looks() -> None:
+        if removed and world.time < max(removed):
+            wrong.extend(f"{its.stack} at {world.time}" for its in world.hosts if its.may_write)
+
+    world.looks = looks
     tools = [world.start("a tool", tool(rng.choice(hosts))) for _ in range(rng.choice([1, 1, 2, 3]))]
     for _ in range(rng.randrange(4, 16)):
         world.go(lambda: all(one.over for one in tools), rng.random() * 40)
         _accident(world, folder)
+        if rng.random() < 0.05:
+            world.kill(rng.choice(tools))
     world.lossy = 0
     for host in world.hosts:
         if host.serving is None or host.serving.over or host.serving.killed:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 
 from registryctl.bucket import Bucket
 from registryctl.hosts import times
+from registryctl.hosts.holding import Held, Holding, Own
 from registryctl.hosts.messages import Entry
 from registryctl.hosts.run import Clock, Others, Run, entries, merged
-from registryctl.journals import Barrier, BarrierError, BrokenOffError, BusyError, Journal
+from registryctl.journals import BarrierError, BrokenOffError, BusyError, Journal
 from registryctl.storage import AwayError, StorageError
 
 
@@ -24,7 +25,7 @@ class PeerBarrier:
 
     def __init__(
         self,
-        local: Barrier,
+        local: Own,
         bucket: Bucket,
         me: Entry,
         reason: str,
@@ -32,6 +33,7 @@ class PeerBarrier:
         patience: float = 900,
         clock: Clock | None = None,
         looking: Callable[[], AbstractContextManager[None]] = nullcontext,
+        hold: Callable[[Sequence[int]], Held] = Holding,
     ) -> None:
         self._local = local
         self._bucket = bucket
@@ -42,7 +44,9 @@ class PeerBarrier:
         self._looking = looking
         self._run: Run | None = None
         self._is_closed = False
-        self._unsure = float("-inf")
+        self._hold = hold
+        self._held: Held | None = None
+        self._unsure = self._guarded = float("-inf")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -103,11 +107,17 @@ class PeerBarrier:
             with self._local.closed():
                 with _in_words():
                     self._await_closed(run)
+                self._held = self._hold(self._local.locks)
                 self._is_closed = True
                 try:
                     yield
+                except BaseException:
+                    # Something may be under way that nobody waited for.
+                    self._unsure = self._guarded
+                    raise
                 finally:
                     self._outlast()
+                    self._held.end()
         finally:
             self._is_closed = False
             with suppress(StorageError):
@@ -129,7 +139,11 @@ class PeerBarrier:
             raise BarrierError("it is not this tool's turn")
         try:
             self._run.check("closed" if self._is_closed else "turn")
-        except (BarrierError, StorageError) as error:
+            if self._is_closed and self._held is not None:
+                # If this process is killed now, this host too goes on only once what is sent has ended.
+                self._held.until(times.MARGIN)
+                self._guarded = self._clock.now()
+        except (BarrierError, StorageError, OSError) as error:
             raise BrokenOffError(f"stopped halfway, and the next run goes on from there: {error}") from error
 
     def unsure(self) -> None:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from registryctl.bucket import Bucket, Object
 from registryctl.hosts import times
+from registryctl.hosts.holding import Held, Own
 from registryctl.hosts.messages import (
     ENTRIES,
     LIMIT,
@@ -26,26 +26,8 @@ from registryctl.hosts.messages import (
     send,
     send_journals,
 )
-from registryctl.journals import Barrier, BarrierError, BusyError
+from registryctl.journals import BarrierError, BusyError
 from registryctl.storage import NotThere, Unreadable
-
-
-class Held(Protocol):
-    """What keeps the writer out even if this process ends: see `holding`."""
-
-    def until(self, seconds: float) -> None:
-        """For so long from now on."""
-
-    def end(self) -> None:
-        """No longer."""
-
-
-class Own(Barrier, Protocol):
-    """This host's own barrier."""
-
-    @property
-    def locks(self) -> Sequence[int]:
-        """What a process has to inherit to hold it too."""
 
 
 @dataclass(frozen=True)
