@@ -149,16 +149,19 @@ def test_published_ports_are_sorted_and_have_an_address(container: Recorded) -> 
 def test_it_mounts_directories_that_the_stack_made(run: Recording, container: Recorded) -> None:
     """With owner and mode; never a file, which would stay the old one when it is replaced by a rename."""
     made = {line.split()[2] for line in run.directories}
+    # Whose owner is the proxy's to choose.
+    commands = [str(one.inputs["create"]) for one in run.commands]
+    made |= {command.split()[-1] for command in commands if "mkdir -p -m 0700 " in command}
     for volume in container.inputs["volumes"]:
         if "hostPath" in volume:
             assert volume["hostPath"] in made
 
 
 def test_what_it_only_reads_it_cannot_write(container: Recorded) -> None:
-    """Directories of the host are mounted read-only, but the proxy's logs, and where it meets the registry."""
+    """Directories of the host are mounted read-only, but the proxy's logs and cache, and the sockets."""
     for volume in container.inputs["volumes"]:
         if "hostPath" in volume:
-            assert volume["readOnly"] is not volume["hostPath"].endswith(("/logs", "/sockets")), volume
+            assert volume["readOnly"] is not volume["hostPath"].endswith(("/logs", "/cache", "/sockets")), volume
 
 
 def test_it_runs_the_image_that_was_pulled(container: Recorded) -> None:
