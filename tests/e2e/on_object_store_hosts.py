@@ -1,4 +1,4 @@
-"""Two hosts with one bucket: what one removes, while clients push at both; and a host that is away, killed, forgotten.
+"""Two hosts with one bucket: what one removes, while clients push at both; and one that goes.
 
 Not of `make test`, as the store takes a quarter of an hour to build: `make test-objects`.
 """
@@ -31,22 +31,6 @@ UNIT = "docker-registry-barrier"
 ROUNDS = 3
 WORKING_SECONDS = 300
 SECONDS = 200
-# Holds all hosts closed until it may not any more, and says why.
-HOLD = f"""
-import sys, time
-sys.path.insert(0, "/usr/local/lib/docker-registry")
-from registryctl.host import open_host
-from registryctl.journals import BarrierError
-barrier = open_host("a test", 60).barrier
-with barrier.turn(), barrier.closed():
-    print("closed", flush=True)
-    try:
-        for _ in range({SECONDS}):
-            barrier.guard()
-            time.sleep(1)
-    except BarrierError as error:
-        print(f"ended: {{error}}", flush=True)
-"""
 
 
 @dataclass(frozen=True)
@@ -136,57 +120,6 @@ def test_both_at_once(world: World) -> None:
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda deployed: clean_up(deployed.host), [world.one, world.two]))
     assert [run.code for run in runs] == [0, 0], [run.said for run in runs]
-
-
-def test_a_service_that_is_killed_while_its_host_is_closed(world: World) -> None:
-    """The run ends by itself, and until it must have, nobody writes; then pushes go on, and none was refused."""
-    here, there = world.one.host, world.two.host
-    here.put_file("/root/hold.py", HOLD)
-    here.run("systemd-run --unit hold --property StandardOutput=file:/root/held python3 -IB /root/hold.py")
-    _await(here, "grep -q closed /root/held")
-    process = there.run(f"systemctl show --property MainPID --value {UNIT}").stdout.strip()
-    there.run(["kill", "-9", process])
-    free = "flock -n -s /var/opt/docker-registry/data true"
-    assert there.run(free, check=False).returncode != 0
-    _await(here, "grep -q ended: /root/held")
-    # Whatever the run had sent has ended by now; only later a writer begins.
-    assert there.run(free, check=False).returncode != 0
-    assert "does not hold any more" in here.run("cat /root/held").stdout
-    api = Api(world.two)
-    api.image("after/kill", "1", os.urandom(1000))
-    api.close()
-    assert there.run(free, check=False).returncode == 0
-    world.kept.check()
-
-
-def test_a_host_that_is_away_and_one_that_is_forgotten(world: World) -> None:
-    """Nothing is removed while it is away, with a clear line; once forgotten it counts no more, and may come back."""
-    name = world.two.stack.name
-    api = Api(world.one)
-    garbage = api.image("garbage/app", "", os.urandom(50_000))
-    refused = world.one.host.run(f"registryctl hosts forget {name}", check=False)
-    assert (refused.returncode, "answers, so it is not gone" in refused.stderr) == (16, True), refused.stderr
-    world.two.host.stop()
-    try:
-        let_a_day_pass(world.one.host)
-        run = clean_up(world.one.host)
-        assert run.code == 4, run.said
-        assert "does not answer. If it is gone for good: registryctl hosts forget " in run.said
-        assert world.has(garbage)
-        api.image("kept/other", "1", os.urandom(1000))
-        world.one.host.run(f"registryctl hosts forget --wait 3 {name}")
-        assert list(_listed(world.one.host)) == [world.one.stack.name]
-        run = clean_up(world.one.host)
-        assert run.code == 0, run.said
-    finally:
-        world.two.host.resume()
-    _await(world.two.host, "test -e /run/docker-registry/sockets/joined")
-    assert set(_listed(world.one.host)) == {world.one.stack.name, name}
-    other = Api(world.two)
-    other.image("back/app", "1", os.urandom(1000))
-    other.close()
-    api.close()
-    world.kept.check()
 
 
 def test_destroy_takes_the_entry_away(world: World) -> None:
