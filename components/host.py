@@ -194,15 +194,14 @@ class Host(pulumi.ComponentResource):
 
     def _prepare(self, checked: Command) -> Command:
         """All tools at once, and what they find wanting: what comes later is a file each, put there by them."""
-        settings, backs_up = self._args.settings, self._args.backs_up
+        settings, backs_up, objects = self._args.settings, self._args.backs_up, self._args.storage.s3
         owner = f"{self._name}-tools@{self._connection.kind}"
         prepare = shlex.join(
             [
                 *("sh", "-s", "--", f"{TOOLS}/prepare-host", "--install", _yes(settings.install_packages)),
                 *("--time-zone", settings.time_zone, "--user", settings.user),
                 # Somebody has thought of it; where the images lie elsewhere, their store has to.
-                *(("--backup", _yes(backs_up)) if backs_up or self._args.storage.s3 else ()),
-                *(("--objects", "yes") if self._args.storage.s3 else ()),
+                *(("--backup", "yes") if backs_up else ("--backup", "no", "--objects", "yes") if objects else ()),
             ]
         )
         return self._at_once(
