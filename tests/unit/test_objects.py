@@ -83,6 +83,15 @@ def test_the_sdk_is_told_where_key_and_authorities_are(objects: Recording) -> No
     assert (file.content, file.mode) == (AUTHORITY_PEM, "0600")
 
 
+def test_lost_packets_are_not_waited_for_long(objects: Recording) -> None:
+    """Of the store: Linux would try for a quarter of an hour. Nothing else is asked over the network."""
+    wanted = {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "3"}
+    assert objects["registry-container"].inputs["sysctls"] == wanted
+    assert objects["nginx-container"].inputs.get("sysctls") is None
+    files = assembled("registry", False, {})
+    assert files["r-container"].inputs.get("sysctls") is None
+
+
 def test_nothing_looks_for_images_on_the_host(objects: Recording) -> None:
     """No timer works on them, the proxy has no files, the tools know, and storage that is another is refused."""
     timers = {path.rpartition("/")[2] for path in objects.files if path.endswith(".timer")}
