@@ -108,6 +108,14 @@ class ObjectStore:
         assert (status, "<IsTruncated>true" in said) == (http.client.OK, False), said
         return set(re.findall(r"<Key>([^<]+)</Key>", said))
 
+    def forget_uploads(self) -> int:
+        """Aborts all that have begun, as a lifecycle rule does; how many there were."""
+        said = self._ask("GET", f"/{BUCKET}", "uploads=")[1]
+        found = re.findall(r"<Key>([^<]+)</Key>.*?<UploadId>([^<]+)</UploadId>", said, re.DOTALL)
+        for key, upload in found:
+            assert self._ask("DELETE", f"/{BUCKET}/{key}", f"uploadId={upload}")[0] == http.client.NO_CONTENT
+        return len(found)
+
     def _identities(self, *keys: Key) -> str:
         may = [f"{act}:{BUCKET}" for act in ("Read", "Write", "WriteAcp", "List")]
         known = [("owner", self._owner, ["Admin"]), *((f"registry-{n}", key, may) for n, key in enumerate(keys))]

@@ -195,7 +195,8 @@ class Front(BaseHTTPRequestHandler):
         """Before the answer: who has one finds its line. 0 is none; the length is unknown of what comes in chunks."""
         self._noted = True
         said = {"kind": self._kind, "method": self.command, "path": self.path, "status": status, "got": self._got}
-        line = json.dumps({**said, "sent": length, "seconds": round(time.monotonic() - self._began, 3)})
+        took = round(time.monotonic() - self._began, 3)
+        line = json.dumps({**said, "sent": length, "seconds": took, "at": round(time.time(), 3)})
         with self.log, (FOLDER / "requests.jsonl").open("a") as file:
             file.write(line + "\n")
 
