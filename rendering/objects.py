@@ -45,7 +45,7 @@ def sysctls(objects: S3 | None) -> dict[str, str]:
     """How long the registry's network waits for a store whose packets get lost.
 
     The SDK doesn't bound that, and Linux tries for a quarter of an hour to send on a connection. With these it is half
-    a minute, and a connection that doesn't come about is given up after some seconds, 15 at most, each time that it is
-    tried. A store that answers slowly is waited for as before.
+    a minute, and a connection that doesn't come about is given up after some seven seconds, each of the four times that
+    it is tried. A store that answers slowly is waited for as before.
     """
-    return {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "3"} if objects else {}
+    return {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2"} if objects else {}

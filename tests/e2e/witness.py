@@ -53,7 +53,7 @@ class Witness:
     def lost(self, registry: Deployed) -> list[str]:
         """The acknowledged tags that can't be pulled whole from there, each with why."""
         api, found = Api(registry), []
-        for tag, digest in self.acknowledged.items():
+        for tag, digest in list(self.acknowledged.items()):
             try:
                 seen = api.pull(self.repository, tag)
             except (Exception, AssertionError) as error:
