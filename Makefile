@@ -79,7 +79,7 @@ test-buildx: venv ## docker buildx and BuildKit as clients of the lab's registry
 
 .PHONY: test-objects
 test-objects: venv ## Two hosts whose images lie in one object store; that is built first, which takes a quarter of an hour
-	@$(BIN)/python -m pytest -s tests/e2e/on_object_store*.py
+	@$(BIN)/python -m pytest -s tests/e2e/on_object_store.py
 
 .PHONY: test-backup
 test-backup: venv ## ROUNDS backups (20) beside everything else in the lab, each restored on an empty host; a host that is lost

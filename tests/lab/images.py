@@ -68,7 +68,6 @@ RECIPE_LIST = (
     Recipe("ui", "NGINX", parent="nginx"),
     Recipe("certbot", "BASE", suite="trixie", python="3.13"),
     Recipe("prometheus", "BASE", suite="trixie"),
-    Recipe("haproxy", "BASE", suite="trixie"),
     Recipe("pebble", "BASE", suite="trixie", tools=("pebble", "pebble-challtestsrv")),
     *(recipe for suite in (*SUITES, *UBUNTU_SUITES) for recipe in _hosts(suite)),
 )
