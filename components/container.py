@@ -28,7 +28,8 @@ class ContainerArgs:
 
     `command` is run by the image's own entry point: with one of ours the provider would update, not replace, a
     container that had failed to start. `healthy` is a shell command inside it. `config` changes when files change that
-    it reads only at its start: that replaces it. `capabilities` are the few it keeps, all others are dropped.
+    it reads only at its start: that replaces it. `capabilities` are the few it keeps, all others are dropped. `sysctls`
+    are settings of the kernel for its network alone.
     `memory` is in MiB, without swap; `processes` counts threads too. Its health depends on `needs`; if they failed,
     don't wait for it.
     """
@@ -44,6 +45,7 @@ class ContainerArgs:
     ports: Sequence[docker.ContainerPortArgs] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     capabilities: Sequence[str] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = True
     stop_signal: str = "SIGTERM"
     config: pulumi.Input[str] = ""
@@ -74,6 +76,7 @@ def service(name: str, args: ContainerArgs, host: Host, network: Network, opts: 
         ports=list(args.ports),
         volumes=list(args.volumes),
         tmpfs=dict(args.tmpfs) or None,
+        sysctls=dict(args.sysctls) or None,
         read_only=args.read_only,
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=sorted(args.capabilities)),
         security_opts=["no-new-privileges:true"],

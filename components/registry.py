@@ -21,7 +21,7 @@ from config.s3 import S3
 from config.secrets import StoreKey
 from rendering.bundle import Entry
 from rendering.notify import endpoints_with
-from rendering.objects import KEY, authorities, environment, key_text, store_text
+from rendering.objects import KEY, authorities, environment, key_text, store_text, sysctls
 from rendering.rootfs import TOOLS, fingerprint, render
 
 PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
@@ -117,6 +117,7 @@ class Registry(pulumi.ComponentResource):
                     docker.ContainerVolumeArgs(volume_name=volumes.logs.name, container_path="/var/log/registry"),
                 ],
                 tmpfs={"/tmp": "rw,noexec,nosuid,size=64m"},  # noqa: S108 - inside the container
+                sysctls=sysctls(args.objects),
                 healthy="/bin/sh /etc/distribution/registry-start healthy",
                 memory=args.limits.registry_memory,
                 processes=args.limits.registry_processes,

@@ -58,3 +58,13 @@ def environment(objects: S3 | None) -> dict[str, str]:
     if objects and objects.server_ca:
         found["AWS_CA_BUNDLE"] = f"{_INSIDE}/{_AUTHORITIES}"
     return found
+
+
+def sysctls(objects: S3 | None) -> dict[str, str]:
+    """How long the registry's network waits for a store whose packets get lost.
+
+    The SDK doesn't bound that, and Linux tries for a quarter of an hour to send on a connection. With these it is half
+    a minute, and a connection that doesn't come about is given up after some seven seconds, each of the four times that
+    it is tried. A store that answers slowly is waited for as before.
+    """
+    return {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2"} if objects else {}

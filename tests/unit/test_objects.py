@@ -91,6 +91,15 @@ def test_the_sdk_is_told_where_key_and_authorities_are(objects: Recording) -> No
     assert (file.content, file.mode) == (AUTHORITY_PEM, "0600")
 
 
+def test_lost_packets_are_not_waited_for_long(objects: Recording) -> None:
+    """Of the store: Linux would try for a quarter of an hour. Nothing else is asked over the network."""
+    wanted = {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2"}
+    assert objects["registry-container"].inputs["sysctls"] == wanted
+    assert objects["nginx-container"].inputs.get("sysctls") is None
+    files = assembled("registry", False, {})
+    assert files["r-container"].inputs.get("sysctls") is None
+
+
 def test_nothing_looks_for_images_on_the_host(objects: Recording) -> None:
     """The proxy has no files, and storage that is another is refused."""
     assert "docker-registry-backup.timer" not in {path.rpartition("/")[2] for path in objects.files}

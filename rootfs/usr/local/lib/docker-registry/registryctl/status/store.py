@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from registryctl.machine import RUN
-from registryctl.status.finding import BROKEN, OK, WARNING, Finding, Here
+from registryctl.status import store_log
+from registryctl.status.finding import BROKEN, OK, WARNING, Finding, Here, iso
 
 # One listing in the store: the first repository there is.
 _QUESTION = "/v2/_catalog?n=1"
@@ -25,7 +26,7 @@ def look(here: Here) -> Finding:
     try:
         status = _ask(here.machine.path(RUN / "sockets"))
     except TimeoutError:
-        return _finding(here, "silent", f"no answer within {SECONDS:g} s", BROKEN)
+        return _finding(here, "silent", f"no answer within {SECONDS:g} s{_why(here)}", BROKEN)
     except (OSError, http.client.HTTPException):
         # Why, its container says.
         return _finding(here, "unknown", "the registry can not be asked", WARNING)
@@ -34,12 +35,21 @@ def look(here: Here) -> Finding:
 
 def _judge(here: Here, status: int, took: float) -> Finding:
     if status == http.client.SERVICE_UNAVAILABLE:
-        return _finding(here, "away", "the registry does not reach it: docker logs registry", BROKEN)
+        return _finding(here, "away", f"the registry can not use it{_why(here)}: docker logs registry", BROKEN)
     if status != http.client.OK:
-        return _finding(here, "failing", f"the registry answers {status}: docker logs registry", BROKEN)
+        return _finding(here, "failing", f"the registry answers {status}{_why(here)}: docker logs registry", BROKEN)
+    failed = store_log.failed_write(here.facts.root, here.machine.now())
+    if failed is not None:
+        detail = f"the last write failed at {iso(failed.time)}; {failed.words}: docker logs registry"
+        return _finding(here, "refusing", detail, WARNING, took)
     if took >= SLOW:
         return _finding(here, "slow", f"answers in {took:.0f} s", WARNING, took)
     return _finding(here, "ok", f"answers in {took:.3f} s", OK, took)
+
+
+def _why(here: Here) -> str:
+    said = store_log.why(here.facts.root, here.machine.now())
+    return f"; {said}" if said else ""
 
 
 def _finding(here: Here, state: str, detail: str, level: int, took: float | None = None) -> Finding:
