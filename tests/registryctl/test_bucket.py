@@ -84,6 +84,21 @@ def test_a_listing_that_does_not_go_on(bucket: Bucket, store: HttpStore, more: s
         list(bucket.list(""))
 
 
+@pytest.mark.parametrize("right", [0, 1])
+@pytest.mark.parametrize("text", ["", "<html/>", "<ListBucketResult/>"])
+def test_an_answer_that_is_no_listing(bucket: Bucket, store: HttpStore, text: str, right: int) -> None:
+    """Ends none: what did not come may be there. Nor does anything follow about one object."""
+    for number in range(4):
+        store.bucket.put(f"registries/acme/k{number}", b"")
+    store.page = 2
+    store.wrong = lambda _: (200, text.encode()) if len(store.asked) > right else None
+    with pytest.raises(StorageError, match="no listing"):
+        list(bucket.list("k"))
+    with pytest.raises(StorageError, match="no listing") as caught:
+        bucket.head("k0")
+    assert not isinstance(caught.value, NotThere)
+
+
 def test_keys_for_which_nobody_asked(bucket: Bucket, store: HttpStore) -> None:
     """Another's objects are never touched, whatever a store lists."""
     store.bucket.put("elsewhere/a", b"x")

@@ -128,17 +128,23 @@ class StoreBucket:
         words: dict[str, object] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "MaxKeys": MOST_AT_ONCE}
         seen: set[str] = set()
         while True:
-            with _answers(""):
-                page = self._client.list_objects_v2(**words)
-                found = [self._object(one) for one in page.get("Contents", ())]
+            page, found = self._page(words)
             yield from (one for one in found if one.key.startswith(prefix))
-            if not page.get("IsTruncated"):
+            if not page["IsTruncated"]:
                 return
             token = page.get("NextContinuationToken")
             if not token or token in seen:
                 raise StorageError("the store's listing does not go on")
             seen.add(token)
             words["ContinuationToken"] = token
+
+    def _page(self, words: Mapping[str, object]) -> tuple[Mapping[str, Any], Sequence[Object]]:
+        with _answers(""):
+            page = self._client.list_objects_v2(**words)
+            # The library takes any answer, an empty one too, for a listing of nothing.
+            if "IsTruncated" not in page:
+                raise StorageError("the store's answer is no listing")
+            return page, [self._object(one) for one in page.get("Contents", ())]
 
     def _object(self, found: Mapping[str, Any]) -> Object:
         written = (found["LastModified"] - _EPOCH) // timedelta(microseconds=1) * 1000
@@ -208,9 +214,7 @@ class StoreBucket:
     def head(self, key: str) -> Object:
         """By a listing: an answer to HEAD has no word that tells a missing object from a missing bucket, nor parts of
         seconds."""
-        with _answers(""):
-            page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + key, MaxKeys=1)
-            found = [self._object(one) for one in page.get("Contents", ())]
+        _, found = self._page({"Bucket": self._bucket, "Prefix": self._prefix + key, "MaxKeys": 1})
         for one in found:
             if one.key == key:
                 return one
