@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from registryctl import trash
 from registryctl.act import RefusedError
+from registryctl.fetching import Ahead
 from registryctl.journals import BarrierError
 from registryctl.layout import BLOBS, REPOSITORIES, LayerLink, TagLink, blob_path
 from registryctl.objects import ObjectStorage
@@ -111,6 +114,26 @@ def test_the_guard_is_asked_before_each_removal(world: World, bucket: MemoryBuck
     assert tags(bucket, "r") == {"a"}
     trash.empty(storage, trash.runs(storage)[0])
     assert trash.runs(storage) == []
+
+
+def test_nothing_is_under_way_once_one_was_refused() -> None:
+    """The barrier opens then: of several requests that are sent at once, none comes after that."""
+    begun, over = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def act(word: str) -> None:
+        if word == "refused":
+            assert begun.wait(60)
+            raise BarrierError("the other host does not answer")
+        begun.set()
+        over.wait(0.2)
+        ended.append(word)
+
+    several: Ahead[None] = Ahead(lambda *_: None, lambda _: True)
+    with pytest.raises(BarrierError):
+        several.each(act, ["refused", "slow"])
+    assert ended == ["slow"]
+    over.set()
 
 
 def test_links_that_can_not_be_written(world: World, bucket: MemoryBucket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 from registryctl.bucket import CONNECTIONS
@@ -55,7 +55,10 @@ class Ahead(Generic[_Result]):
         self._flying.clear()
 
     def each(self, act: Callable[[_Word], None], words: Iterable[_Word]) -> None:
-        """Does something with each, several at a time; raises what the first raised of those that failed."""
+        """Does something with each, several at a time; raises what the first raised of those that failed.
+
+        Whatever it ends with, nothing of it goes on afterwards.
+        """
         futures = [self._threads().submit(act, word) for word in words]
         try:
             for future in futures:
@@ -63,6 +66,7 @@ class Ahead(Generic[_Result]):
         finally:
             for future in futures:
                 future.cancel()
+            wait(futures)
 
     def _refill(self) -> None:
         while len(self._flying) < _WINDOW and (path := next(self._waiting, None)) is not None:
