@@ -11,7 +11,8 @@ import pytest
 
 from registryctl import host as tools
 from registryctl import retention
-from registryctl.metrics import store
+from registryctl.machine import Machine
+from registryctl.metrics import reader, store
 from registryctl.metrics.reader import LOG
 from registryctl.metrics.traffic import Pulls
 from tests.e2e.artifacts import image, index
@@ -63,6 +64,25 @@ def test_pulls_at_other_hosts_are_not_known(host: Counted, monkeypatch: pytest.M
     assert "r is not done: what is pulled of it at o/p/two (b) is not counted here" in ran.err
     assert ran.code == 14
     assert (host.has("r", image("unused")), host.has("aged", image("old"))) == (True, False)
+
+
+def test_pulls_at_hosts_that_are_gone_are_not_known(host: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was pulled while there were any may have been pulled there."""
+    host.push("r", image("unused"), "unused", days=OLD)
+    host.policies({"repositories": ["**"], "unpulledDays": 30})
+    seen = host.results / "seen"
+    monkeypatch.setattr(reader, "SEEN", seen)
+    seen.write_text(json.dumps({"hosts": [{"identity": "this"}, {"identity": "other"}]}))
+    reader.read(Machine(), host.log.parent)
+    seen.write_text(json.dumps({"hosts": [{"identity": "this"}]}))
+    host.retention()
+    assert host.has("r", image("unused"))
+    with store.opened(host.results / store.NAME) as kept:
+        state = kept.load()
+        state.shared -= 31 * DAY
+        kept.save(state, Pulls())
+    host.retention()
+    assert not host.has("r", image("unused"))
 
 
 def test_what_nobody_pulls_goes(host: Counted) -> None:

@@ -35,14 +35,16 @@ def known(repository: str, path: Path | None = None) -> Known | None:
 def last_pulls(found: Stored, moment: float) -> dict[str, float]:
     """When each tag was last pulled at the latest: by its name, or by a digest to which it leads.
 
-    Before counting began it may have been pulled at any time. Raises `PullsError` where that is so to this day.
+    Before counting began it may have been pulled at any time, and at other hosts while there were any. Raises
+    `PullsError` where that is so to this day.
     """
     its = known(found.name)
     if its is None or not its.since:
         raise PullsError("nobody has counted its pulls yet: metrics.enabled")
     if moment - its.until > store.LATE:
         raise PullsError("its pulls were not counted of late: systemctl status docker-registry-metrics.timer")
-    return {tag: max(its.since, _last(found, its, tag)) for tag in found.digests}
+    since = max(its.since, its.shared)
+    return {tag: max(since, _last(found, its, tag)) for tag in found.digests}
 
 
 def _last(found: Stored, its: Known, tag: str) -> float:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from registryctl.hosts.service import SEEN
 from registryctl.machine import Machine
 from registryctl.metrics import store
 from registryctl.metrics.store import Named, State, Store
@@ -72,6 +74,8 @@ def _read(machine: Machine, log: Path, descriptor: int, kept: Store, named: Name
         # before counting began.
         state.since = 0
     state.named = named or state.named
+    if _has_others(machine):
+        state.shared = now
     counting = Counting(state.sums, state.named.groups, state.named.accounts)
     while lines := _next(descriptor, state):
         counting.add(lines)
@@ -86,6 +90,15 @@ def _read(machine: Machine, log: Path, descriptor: int, kept: Store, named: Name
     if hole := before // _BLOCK * _BLOCK:
         machine.run("fallocate", "--punch-hole", "--offset", "0", "--length", str(hole), str(log))
     return state
+
+
+def _has_others(machine: Machine) -> bool:
+    """Whether images are pulled at other hosts of the same bucket too, as their service saw last."""
+    try:
+        hosts = json.loads(machine.path(SEEN).read_text(encoding="utf-8"))["hosts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(hosts, list) and len(hosts) > 1
 
 
 def _data_from(descriptor: int, offset: int) -> int:

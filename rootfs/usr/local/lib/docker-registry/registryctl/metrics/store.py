@@ -59,6 +59,8 @@ class State:
     until: float = 0
     """Up to when all is counted."""
     named: Named = field(default_factory=Named)
+    shared: float = 0
+    """When another host was last seen to have the same images, whose pulls nobody counts here; 0: never."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Known:
     pulls: Mapping[str, Pulled]
     since: float
     until: float
+    shared: float = 0
+    """When it was last seen that others pull at another host."""
 
     def of(self, references: Iterable[str], name: str) -> Pulled:
         """The last pull by any of these, and how often by one of them; 0: never since counting began."""
@@ -130,7 +134,7 @@ class Store:
             (repository,),
         )
         state = self.load()
-        return Known({reference: Pulled(*rest) for reference, *rest in rows}, state.since, state.until)
+        return Known({reference: Pulled(*rest) for reference, *rest in rows}, state.since, state.until, state.shared)
 
 
 @contextmanager
