@@ -122,6 +122,17 @@ def test_thousands_are_removed(bucket: Bucket, store: HttpStore) -> None:
     assert bucket.remove([]) == {}
 
 
+def test_a_removal_is_not_sent_again_by_the_kernel(bucket: Bucket) -> None:
+    """Others write by then."""
+    assert bucket.remove(["k"]) == {}
+    store = bucket
+    assert isinstance(store, module.StoreBucket)
+    pools = store._once._endpoint.http_session._manager.pools  # type: ignore[attr-defined]
+    (pool,) = [pools[key] for key in pools.keys()]  # noqa: SIM118
+    connection = pool.pool.get_nowait()
+    assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15000
+
+
 def test_what_is_not_there(bucket: Bucket) -> None:
     """An object; not the bucket."""
     with pytest.raises(NotThere):

@@ -10,6 +10,7 @@ import base64
 import configparser
 import hashlib
 import importlib
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -242,8 +243,18 @@ def open_bucket(store: Store) -> Bucket:
         return made.create_client(**_words(store, config.Config, tries))
 
     once = client(1)
+    _bound(once)
     once.meta.events.register("before-call.s3.DeleteObjects", _with_sum)
     return StoreBucket(client(_TRIES), store.bucket, store.prefix, once)
+
+
+def _bound(client: Any) -> None:  # noqa: ANN401
+    """What the store's host has not taken in some seconds is not sent again, also once nobody waits for it any more.
+
+    The kernel would try to send a removal for a minute and a half, and others write by then. The library can't be told.
+    """
+    options = client._endpoint.http_session._socket_options
+    options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _READ_SECONDS * 1000))
 
 
 def _words(store: Store, config: Callable[..., object], tries: int) -> dict[str, Any]:
