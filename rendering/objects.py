@@ -65,6 +65,9 @@ def sysctls(objects: S3 | None) -> dict[str, str]:
 
     The SDK doesn't bound that, and Linux tries for a quarter of an hour to send on a connection. With these it is half
     a minute, and a connection that doesn't come about is given up after some seven seconds, each of the four times that
-    it is tried. A store that answers slowly is waited for as before.
+    it is tried. A store that answers slowly is waited for as before. What a writer had sent when it was killed is given
+    up after some three seconds, not after two minutes: by then it would come where others count on no more writes.
     """
-    return {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2"} if objects else {}
+    if not objects:
+        return {}
+    return {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2", "net.ipv4.tcp_orphan_retries": "3"}

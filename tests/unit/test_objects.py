@@ -93,7 +93,7 @@ def test_the_sdk_is_told_where_key_and_authorities_are(objects: Recording) -> No
 
 def test_lost_packets_are_not_waited_for_long(objects: Recording) -> None:
     """Of the store: Linux would try for a quarter of an hour. Nothing else is asked over the network."""
-    wanted = {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2"}
+    wanted = {"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_syn_retries": "2", "net.ipv4.tcp_orphan_retries": "3"}
     assert objects["registry-container"].inputs["sysctls"] == wanted
     assert objects["nginx-container"].inputs.get("sysctls") is None
     files = assembled("registry", False, {})
