@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from registryctl.hosts import times
-from registryctl.hosts.messages import ENTRIES, Request, request_key, send
+from registryctl.hosts.messages import ENTRIES, Entry, Request, request_key, send
 from registryctl.hosts.run import entries
 from registryctl.journals import BarrierError, BusyError
 from tests.registryctl.hosts_of_world import HostOfWorld, new_host, settled
@@ -217,6 +218,10 @@ def test_an_entry_that_is_not_understood_is_a_host_that_does_not_answer(world: W
     settled(world, one)
     world.bucket.put(f"{ENTRIES}{'e' * 32}.json", b"?")
     assert "does not answer" in str(done(world, removal(one, [])).error)
+    # What is to be typed is nothing of what it says.
+    another = {"version": 1, **vars(Entry("x; $(id)", "o/p/two"))}
+    world.bucket.put(f"{ENTRIES}{'e' * 32}.json", json.dumps(another).encode())
+    assert str(done(world, removal(one, [])).error).endswith(f"registryctl hosts forget {'e' * 32}")
     world.bucket.drop(f"{ENTRIES}{'e' * 32}.json")
     world.bucket.put(f"{ENTRIES}x", b"?")
     assert "is no host's" in str(done(world, removal(one, [])).error)

@@ -126,7 +126,8 @@ def entry_of(key: str, data: bytes) -> Entry:
     found = _object(data)
     entry = Entry(*(_text(found, name) for name in ("identity", "stack", "machine", "since")))
     if entry.key != key or not IDENTITY.fullmatch(entry.identity):
-        raise MessageError(f"{key} is of {entry.identity}")
+        # People are told to write what names it in commands: nothing of it is repeated.
+        raise MessageError("it is of another host")
     # People are told to write it in commands.
     for name in (entry.stack, entry.machine):
         _checked(name, _NAME)
