@@ -64,7 +64,9 @@ function question(r, kind, which, condition) {
 // Whoever fetches its first piece learns by that whether his repository has it. So one goes first, past what is kept; others
 // wait for him, and ask. Nobody who has not been told yes gets anything of another's.
 const LONGEST_WAIT = 30 * 1000;
+// Each look costs some kilobytes until the request ends: there are the fewer, the longer it takes.
 const PAUSE = 50;
+const LONGEST_PAUSE = 1000;
 
 // Where nginx keeps the first piece of a blob: by the MD5 of its key (proxy_cache_key), in a directory of its last two digits.
 function is_kept(v, digest) {
@@ -73,13 +75,16 @@ function is_kept(v, digest) {
 }
 
 async function goes_first(v, digest) {
-    for (let waited = 0; waited < LONGEST_WAIT && !is_kept(v, digest); waited += PAUSE) {
+    let waited = 0;
+    while (waited < LONGEST_WAIT && !is_kept(v, digest)) {
         if (ngx.shared.firsts.add(digest, v.request_id)) {
             v.first = digest;
             v.first_asked = Date.now();
             return true;
         }
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        const now = Math.min(PAUSE + Math.floor(waited / 10), LONGEST_PAUSE);
+        await new Promise((resolve) => setTimeout(resolve, now));
+        waited += now;
     }
     return false;
 }
