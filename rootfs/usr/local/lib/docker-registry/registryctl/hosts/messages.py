@@ -203,7 +203,7 @@ def read_journals(bucket: Bucket, key: str, known: str, host: str) -> list[Journ
             lines = rest[start : start + size].split(b"\n")[:-1]
             found.append(Journal(f"{host}/{name}", lives is not False, whole is True, lines, until))
             start += size
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise MessageError("its journals have no head") from error
     if start != len(rest):
         raise MessageError("its journals are cut off")
