@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from registryctl.hosts import times
-from registryctl.hosts.messages import ENTRIES, Request, request_key, send
+from registryctl.hosts.messages import ENTRIES, Entry, MessageError, Request, read_journals, request_key, send
 from registryctl.hosts.run import entries
 from registryctl.journals import BarrierError, BusyError
 from tests.registryctl.hosts_of_world import HostOfWorld, new_host, settled
@@ -217,9 +219,21 @@ def test_an_entry_that_is_not_understood_is_a_host_that_does_not_answer(world: W
     settled(world, one)
     world.bucket.put(f"{ENTRIES}{'e' * 32}.json", b"?")
     assert "does not answer" in str(done(world, removal(one, [])).error)
+    # What is to be typed is nothing of what it says.
+    another = {"version": 1, **vars(Entry("x; $(id)", "o/p/two"))}
+    world.bucket.put(f"{ENTRIES}{'e' * 32}.json", json.dumps(another).encode())
+    assert str(done(world, removal(one, [])).error).endswith(f"registryctl hosts forget {'e' * 32}")
     world.bucket.drop(f"{ENTRIES}{'e' * 32}.json")
     world.bucket.put(f"{ENTRIES}x", b"?")
     assert "is no host's" in str(done(world, removal(one, [])).error)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[" * 100000, b'[["1-00000000", true, true, null, 9]]\n'])
+def test_journals_that_are_none_are_not_known(world: World, data: bytes) -> None:
+    """Even if they are what their host says."""
+    world.bucket.put("journals", data)
+    with pytest.raises(MessageError):
+        read_journals(world.bucket, "journals", hashlib.sha256(data).hexdigest(), "two")
 
 
 def test_an_entry_that_is_lost_comes_back(world: World, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ def test_hosts_are_listed(here: Path, bucket: MemoryBucket, monkeypatch: pytest.
         said = json.dumps({"version": 1, **vars(entry)}).encode()
         bucket.put(entry.key, said, time.time_ns() - ago * 10**9)
     bucket.put(f"{ENTRIES}{'f' * 32}.json", b"?")
+    another = {"version": 1, **vars(Entry("x; $(id)", "o/p/two"))}
+    bucket.put(f"{ENTRIES}{'d' * 32}.json", json.dumps(another).encode())
+    bucket.put(f"{ENTRIES}{'e' * 32}.json", b"")
+    bucket.forbidden = {f"{ENTRIES}{'e' * 32}.json"}
     out = run("hosts").out
     assert "o/p/two (host1) since 2026-01-01: it is there\n" in out
     assert "o/p/three (host2) since 2026-01-01: no sign of it for 120 minutes\n" in out
@@ -38,7 +42,7 @@ def test_hosts_are_listed(here: Path, bucket: MemoryBucket, monkeypatch: pytest.
     assert "it is not understood: no JSON" in out
     # What is told is what people write in commands.
     assert "$(id)" not in out
-    assert out.count("it is not understood") == 2
+    assert out.count("it is not understood") == 4
     assert {one["state"] for one in json.loads(run("hosts", "--json").out)} >= {"this host", "it is there"}
 
 

@@ -20,6 +20,10 @@ REFUSED = (
     r"s3aws: RequestError: send request failed\ncaused by: Get \"https://192.0.2.7:9000/b?list-type=2&prefix=\": "
     r"dial tcp 192.0.2.7:9000: connect: connection refused"
 )
+INVALID = (
+    r"if present, mediaType in manifest should be 'application/vnd.oci.image.manifest.v1+json' not "
+    r"' s3aws: AccessDenied: x\n\tstatus code: 403'"
+)
 FORGOTTEN = "s3aws: Path not found: /docker/registry/v2/repositories/a/_uploads/7/data"
 
 
@@ -128,9 +132,20 @@ def test_a_store_that_takes_no_writes(method: str, host: StatusHost) -> None:
         [(60, _failed(FORGOTTEN))],
         [(60, 'level=error msg="response completed with error" err.detail="no: Such: thing" http.request.method=PUT ')],
         [(60, _failed("x").replace("/v2/a", r"/v2/ err.detail=\"s3aws: Spoofed: text\""))],
+        [(60, _failed(INVALID).replace("=unknown", '="manifest invalid"'))],
         [(60, "level=info" + _failed(FULL).removeprefix("level=error"))],
     ],
-    ids=["written since", "uploaded since", "long ago", "a read", "a forgotten upload", "another's", "a spoof", "none"],
+    ids=[
+        "written since",
+        "uploaded since",
+        "long ago",
+        "a read",
+        "a forgotten upload",
+        "another's",
+        "a spoof",
+        "a manifest",
+        "none",
+    ],
 )
 def test_writes_that_do_not_fail_by_the_store(lines: list[tuple[float, str]], host: StatusHost) -> None:
     """All is well."""

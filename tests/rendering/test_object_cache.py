@@ -139,6 +139,23 @@ def test_what_is_deleted_here_is_gone_at_once(world: World) -> None:
         assert world.ask("bob", "GET", f"team/deleted/{path}").status == 404
 
 
+def test_what_was_said_before_a_deletion_does_not_count_after_it(world: World) -> None:
+    """Also where who was told takes his time."""
+    _, (digest,) = world.push("team/late", "1", os.urandom(SLICE))
+    path = f"team/late/blobs/{digest}"
+    world.front.held.clear()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(world.ask, "bob", "GET", path)
+            await_true(lambda: f"GET /v2/{path}" in world.front.asked)
+            assert world.ask("alice", "DELETE", path).status == 202
+            world.front.held.set()
+            assert first.result().status == 200
+    finally:
+        world.front.held.set()
+    assert world.ask("bob", "GET", path).status == 404
+
+
 def _unlink(world: World, name: str, digest: str) -> None:
     """As the host's tools remove it: the registry is not told."""
     links = list((world.proxy.storage / f"docker/registry/v2/repositories/{name}").rglob("link"))

@@ -124,6 +124,43 @@ def test_who_goes_first_in_vain_keeps_nobody_waiting(world: World) -> None:
     assert world.front.take() == [f"GET /v2/team/{name}/blobs/{digest}" for name in ("none", "some")]
 
 
+def test_who_does_not_take_that_he_has_it_not_keeps_nobody_waiting(world: World) -> None:
+    """HTTP/2 lets a client not take a single byte."""
+    world.push("team/nothing", "1", b"none")
+    _, (digest,) = world.push("team/something", "1", os.urandom(1000))
+    words = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
+    fields = {
+        ":method": "GET",
+        ":scheme": "https",
+        ":authority": FQDN,
+        ":path": f"/v2/team/nothing/blobs/{digest}",
+        "authorization": f"Basic {words}",
+    }
+    # Each field as its own name and value; 4 is the window of a stream.
+    block = b"".join(b"\x00" + b"".join(_length(word) + word.encode() for word in one) for one in fields.items())
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    trusting.set_alpn_protocols(["h2"])
+    with socket.create_connection((world.proxy.address, 443)) as plain, trusting.wrap_socket(plain) as other:
+        other.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(4, 0, 0, b"\x00\x04\x00\x00\x00\x00"))
+        other.sendall(_frame(1, 5, 1, block))
+        await_true(lambda: f"GET /v2/team/nothing/blobs/{digest}" in world.front.asked)
+        begun = time.monotonic()
+        assert world.ask("bob", "GET", f"team/something/blobs/{digest}").status == 200
+        # He would have waited for half a minute.
+        assert time.monotonic() - begun < 20
+
+
+def _length(word: str) -> bytes:
+    """As HTTP/2 has it: seven bits, and the rest in others."""
+    size = len(word)
+    return bytes([size]) if size < 127 else bytes([127, size - 127])
+
+
+def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + content
+
+
 def test_what_is_cut_is_not_kept(world: World) -> None:
     """The next one fetches it again."""
     layer = os.urandom(SLICE // 2)

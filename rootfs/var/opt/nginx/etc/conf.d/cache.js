@@ -24,9 +24,10 @@ function recalled(what, milliseconds) {
     return age >= 0 && age < milliseconds ? parts[1] : '';
 }
 
-function remember(what, digest) {
-    if (ngx.shared.asked) {
-        ngx.shared.asked.set(what, `${Date.now()} ${digest}`);
+// `asked`: when the registry was. What it said before something was deleted here (gate.js) may not be so any more.
+function remember(what, digest, asked) {
+    if (ngx.shared.asked && asked > Number(ngx.shared.asked.get('deleted') || 0)) {
+        ngx.shared.asked.set(what, `${asked} ${digest}`);
     }
 }
 
@@ -41,7 +42,7 @@ function named(v) {
 // As a variable: where the request goes on, nothing: the registry answers it.
 function way(r) {
     const v = r.variables;
-    if (!v.cached || fs.existsSync(FULL)) {
+    if (!v.cached || v.cache_zone === 'off' || fs.existsSync(FULL)) {
         return '';
     }
     const digest = named(v);
@@ -63,7 +64,9 @@ function question(r, kind, which, condition) {
 // Whoever fetches its first piece learns by that whether his repository has it. So one goes first, past what is kept; others
 // wait for him, and ask. Nobody who has not been told yes gets anything of another's.
 const LONGEST_WAIT = 30 * 1000;
+// Each look costs some kilobytes until the request ends: there are the fewer, the longer it takes.
 const PAUSE = 50;
+const LONGEST_PAUSE = 1000;
 
 // Where nginx keeps the first piece of a blob: by the MD5 of its key (proxy_cache_key), in a directory of its last two digits.
 function is_kept(v, digest) {
@@ -72,25 +75,40 @@ function is_kept(v, digest) {
 }
 
 async function goes_first(v, digest) {
-    for (let waited = 0; waited < LONGEST_WAIT && !is_kept(v, digest); waited += PAUSE) {
+    let waited = 0;
+    while (waited < LONGEST_WAIT && !is_kept(v, digest)) {
         if (ngx.shared.firsts.add(digest, v.request_id)) {
             v.first = digest;
+            v.first_asked = Date.now();
             return true;
         }
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        const now = Math.min(PAUSE + Math.floor(waited / 10), LONGEST_PAUSE);
+        await new Promise((resolve) => setTimeout(resolve, now));
+        waited += now;
     }
     return false;
+}
+
+function make_way(v) {
+    if (v.first && ngx.shared.firsts.get(v.first) === v.request_id) {
+        ngx.shared.firsts.delete(v.first);
+    }
+}
+
+// Whoever does not get it holds nobody up, however slowly he takes that answer.
+function answered(r) {
+    if (r.status >= 300) {
+        make_way(r.variables);
+    }
 }
 
 // The request has ended, however that happened: as a variable that is asked for when it is logged.
 function ended(r) {
     const v = r.variables;
     if (v.status === '200') {
-        remember(name_of(v, 'blob', v.first), v.first);
+        remember(name_of(v, 'blob', v.first), v.first, Number(v.first_asked));
     }
-    if (ngx.shared.firsts.get(v.first) === v.request_id) {
-        ngx.shared.firsts.delete(v.first);
-    }
+    make_way(v);
     return '';
 }
 
@@ -100,9 +118,10 @@ async function has(r, kind, digest) {
     if (recalled(name, span(v))) {
         return true;
     }
+    const asked = Date.now();
     const reply = await question(r, kind, `sha256:${digest}`, '');
     if (reply.status === 200) {
-        remember(name, digest);
+        remember(name, digest, asked);
     }
     return reply.status === 200 || (reply.status >= 500 && recalled(name, 2 * span(v)) !== '');
 }
@@ -112,18 +131,19 @@ async function tagged(r) {
     const v = r.variables;
     const name = name_of(v, 'tag', v.named_tag);
     const before = recalled(name, 2 * span(v));
+    const asked = Date.now();
     const reply = await question(r, 'manifest', v.named_tag, before && `"sha256:${before}"`);
     if (reply.status === 200) {
         const said = /^sha256:([0-9a-f]{64})$/.exec(reply.headersOut['Docker-Content-Digest'] || '');
         if (!said) {
             return '';
         }
-        remember(name_of(v, 'manifest', said[1]), said[1]);
-        remember(name, said[1]);
+        remember(name_of(v, 'manifest', said[1]), said[1], asked);
+        remember(name, said[1], asked);
         return said[1];
     }
     if (reply.status === 304) {
-        remember(name, before);
+        remember(name, before, asked);
     }
     return reply.status === 304 || reply.status >= 500 ? before : '';
 }
@@ -146,4 +166,4 @@ async function ask(r) {
     r.internalRedirect(way);
 }
 
-export default {ask, ended, way};
+export default {answered, ask, ended, way};

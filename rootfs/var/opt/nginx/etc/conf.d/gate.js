@@ -272,6 +272,7 @@ function note_manifest(r) {
     // What was deleted here is gone at once (cache.js).
     if (r.status === 202 && v.request_method === 'DELETE' && ngx.shared && ngx.shared.asked) {
         ngx.shared.asked.clear();
+        ngx.shared.asked.set('deleted', String(Date.now()));
     }
     if (r.status === 201 && v.request_method === 'PUT' && v.named === 'manifest' && digest) {
         noted(v.writer, `${Math.floor(Date.now() / 1000)} DONE ${v.repository} manifest ${digest}\n`);

@@ -126,7 +126,8 @@ def entry_of(key: str, data: bytes) -> Entry:
     found = _object(data)
     entry = Entry(*(_text(found, name) for name in ("identity", "stack", "machine", "since")))
     if entry.key != key or not IDENTITY.fullmatch(entry.identity):
-        raise MessageError(f"{key} is of {entry.identity}")
+        # People are told to write what names it in commands: nothing of it is repeated.
+        raise MessageError("it is of another host")
     # People are told to write it in commands.
     for name in (entry.stack, entry.machine):
         _checked(name, _NAME)
@@ -202,7 +203,7 @@ def read_journals(bucket: Bucket, key: str, known: str, host: str) -> list[Journ
             lines = rest[start : start + size].split(b"\n")[:-1]
             found.append(Journal(f"{host}/{name}", lives is not False, whole is True, lines, until))
             start += size
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise MessageError("its journals have no head") from error
     if start != len(rest):
         raise MessageError("its journals are cut off")

@@ -58,7 +58,8 @@ def entries(bucket: Bucket) -> dict[str, Entry]:
         except NotThere:
             continue
         except (MessageError, Unreadable) as error:
-            found[identity] = Entry(identity, f"{identity} ({error})")
+            # Its identity alone is a word that may be typed.
+            found[identity] = Entry(identity, identity, str(error))
     return found
 
 

@@ -17,7 +17,7 @@ from registryctl.hosts.messages import LIMIT, Entry, MessageError, entry_of
 from registryctl.hosts.run import Clock
 from registryctl.hosts.serve import Means, Server
 from registryctl.machine import RUN
-from registryctl.storage import StorageError
+from registryctl.storage import NotThere, StorageError, Unreadable
 
 SEEN = RUN / "hosts"
 """What the service saw last, for registry-status."""
@@ -100,7 +100,7 @@ def described(bucket: Bucket, one: Object) -> dict[str, str]:
     """An entry as it is told of. Raises StorageError."""
     try:
         return dict(vars(entry_of(one.key, bucket.read(one.key, LIMIT))))
-    except MessageError as error:
+    except (MessageError, NotThere, Unreadable) as error:
         return {**vars(Entry("", one.key, "", "")), "fault": str(error)}
 
 

@@ -20,9 +20,11 @@ WRITES = timedelta(minutes=15)
 
 _READ = 1 << 20
 _TIME = re.compile(r'time="(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[^"]*Z" level=(\w+) ')
+# Errors by other codes repeat what clients send.
 # Amazon's names of errors begin with a capital. Values with a space or quotes are in quotes, those within escaped.
 _ERROR = re.compile(
-    r' (?:msg="storage driver health check: |err\.detail=")(?:[^"\\]*?[ :])??([A-Z][A-Za-z]{2,60}): ((?:[^"\\]|\\.)*)"'
+    r' (?:msg="storage driver health check: |err\.code=unknown err\.detail=")'
+    r'(?:[^"\\]*?[ :])??([A-Z][A-Za-z]{2,60}): ((?:[^"\\]|\\.)*)"'
 )
 _STATUS = re.compile(r"\\n\\tstatus code: (\d{3})")
 _CAUSE = re.compile(r'\\": ([^"\\]{1,200})$')
