@@ -90,7 +90,9 @@ class Admission:
             self._is_known = True
         if self._others.active():
             return False
-        self._joined.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # Nobody but root comes by the upper one.
+        self._joined.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._joined.parent.mkdir(mode=0o755, exist_ok=True)
         self._joined.touch(mode=0o644)
         return True
 
