@@ -40,6 +40,10 @@ class FakeBarrier:
         self.before_turn: Callable[[], None] = lambda: None
         self.within: Callable[[], None] = lambda: None
 
+    def others(self) -> list[str]:
+        """No other host has the same images."""
+        return []
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         if self.busy:

@@ -14,7 +14,6 @@ import pytest
 
 from registryctl.status import store
 from tests.e2e.artifacts import image
-from tests.registryctl.buckets import FolderBucket
 from tests.registryctl.status_host import StatusHost
 from tests.registryctl.stored import StoredHost
 
@@ -87,29 +86,6 @@ def test_facts_of_an_earlier_version_say_too_little(tmp_path: Path, monkeypatch:
     done = stored.run("gc")
     assert (done.code, done.out) == (2, "")
     assert "pulumi up brings it" in done.err
-
-
-@pytest.mark.parametrize("words", [("gc",), ("rm", "--yes", "r:a"), ("undo",)], ids=" ".join)
-def test_another_host_writes_to_the_bucket(
-    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody could keep it out: nothing is removed or brought back."""
-    stored = StoredHost(tmp_path, monkeypatch, "objects")
-    stored.push("r", image("one"), "a")
-    stored.push("r", image("two"), "b")
-    if words == ("undo",):
-        assert stored.run("rm", "--yes", "r:b").code == 0
-    else:
-        stored.push("r", image("three"))
-    bucket = FolderBucket(tmp_path / "srv/docker-registry/data")
-    bucket.write("docker-registry/hosts/two.json", b"{}")
-    before = stored.tree()
-    done = stored.run(*words)
-    assert done.code == (4 if words == ("gc",) else 16)
-    assert "docker-registry/hosts/two.json: another host writes there" in done.err
-    assert {path: text for path, text in stored.tree().items() if "/hosts/" not in path} == {
-        path: text for path, text in before.items() if "/hosts/" not in path
-    }
 
 
 def test_the_store_answers(host: StatusHost) -> None:

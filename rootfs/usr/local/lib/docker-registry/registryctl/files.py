@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from registryctl.storage import Entry, Kind, NoRoom, NotThere, Plain, Room, Unreadable
+from registryctl.storage import Entry, Kind, NoFile, NoRoom, NotThere, Plain, Room, Unreadable
 
 _SCRATCH = ".registryctl.new"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -81,7 +81,7 @@ class FileStorage(Plain):
             try:
                 found = os.fstat(descriptor)
                 if not stat.S_ISREG(found.st_mode):
-                    raise Unreadable(f"{path}: no file")
+                    raise NoFile(f"{path}: no file")
                 # One call may bring less than there is.
                 parts, left = [], limit + 1
                 while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
@@ -90,7 +90,7 @@ class FileStorage(Plain):
             finally:
                 os.close(descriptor)
         if left <= 0:
-            raise Unreadable(f"{path}: larger than {limit} bytes")
+            raise NoFile(f"{path}: larger than {limit} bytes")
         return b"".join(parts), found.st_mtime
 
     def write(self, path: str, data: bytes, time: int | None = None) -> None:

@@ -15,7 +15,7 @@ from registryctl.bucket import MOST_AT_ONCE, Bucket
 from registryctl.fetching import Ahead
 from registryctl.layout import BLOBS, REPOSITORIES, TRASH
 from registryctl.listing import Listing, Seen, sum_of
-from registryctl.storage import AwayError, Entry, NoRoom, NotThere, Room, StorageError, Unreadable
+from registryctl.storage import AwayError, Entry, NoFile, NoRoom, NotThere, Room, StorageError, Unreadable
 
 _TOPS = (f"{BLOBS}/", f"{REPOSITORIES}/", f"{TRASH}/")
 _LINK, _CURRENT = "/link", "/current/link"
@@ -179,7 +179,7 @@ class ObjectStorage:
         _check(path)
         seen = self._seen(path)
         if seen is not None and seen.size > limit:
-            raise Unreadable(f"{path}: larger than {limit} bytes")
+            raise NoFile(f"{path}: larger than {limit} bytes")
         known = None if seen is None else self._known(path, seen)
         if known is not None:
             return known

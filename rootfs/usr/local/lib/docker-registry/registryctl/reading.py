@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from registryctl.digests import digests_in, is_digest
 from registryctl.layout import REPOSITORIES, is_tag
 from registryctl.model import Repository
-from registryctl.storage import Entry, Kind, NotThere, Storage, StorageError
+from registryctl.storage import Entry, Kind, NoFile, NotThere, Storage, StorageError
 
 ANY_BLOB = ""
 """What every digest begins with."""
@@ -68,7 +68,7 @@ class _Reader:
 
     def link(self, path: str, digest: str) -> str | None:
         """The target of a link; None where it is not there or can't be read: then what it may lead to is held."""
-        text = b""
+        text: bytes | None = None
         try:
             text = self.storage.read(path, LONGEST_LINK)
             target = text.decode()
@@ -78,22 +78,28 @@ class _Reader:
                 return target
         except NotThere:
             return None
+        except NoFile:
+            text = b""
         except (StorageError, UnicodeDecodeError):
             pass
         self.unreadable(path, digest, text)
         return None
 
-    def unreadable(self, path: str, digest: str, text: bytes) -> None:
-        """Keeps what a link's name and content may mean. Only sha256 names are the content's own.
+    def unreadable(self, path: str, digest: str, text: bytes | None) -> None:
+        """Keeps what a link's name and content may mean; None: its content is not known. Only sha256 names are the
+        content's own.
 
         A layer that is pulled by another name is served by the link of its sha256 name, in the same repository: that
-        one holds the blob, whatever was in this one.
+        one holds the blob, whatever damage is in this one. One that may be whole may lead to any.
         """
         self.found.odd.append(f"{shown(path)} can't be read")
         self.found.held.add(digest)
-        self.found.held |= digests_in(text)
+        self.found.held |= digests_in(text or b"")
         if not digest.startswith("sha256:"):
             self.found.blind.add(digest)
+            if text is None:
+                self.found.held.add(ANY_BLOB)
+                return
             if "/_layers/" in path.removeprefix(f"{REPOSITORIES}/{self.found.name}"):
                 return
             beginning = text.decode(errors="replace")

@@ -22,6 +22,10 @@ class Unreadable(StorageError):  # noqa: N818
     """Something may be there, but it can't be read."""
 
 
+class NoFile(Unreadable):
+    """What is there can't be the file that was asked for: it is none, or too large."""
+
+
 class NoRoom(StorageError):  # noqa: N818
     """There is no space left to write."""
 
