@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from registryctl.files import FileStorage
-from registryctl.storage import NoRoom, NotThere, Room, StorageError, Unreadable
+from registryctl.storage import NoFile, NoRoom, NotThere, Room, StorageError, Unreadable
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_errors_name_the_path(storage: FileStorage, memory: Path) -> None:
         (lambda: storage.read("f/x", 1), NotThere, "f/x"),
         (lambda: storage.read("a//b", 1), NotThere, "'a//b' is no path"),
         (lambda: storage.read("a\0b", 1), NotThere, "'a\\x00b'"),
-        (lambda: storage.read("d", 1), Unreadable, "d: no file"),
-        (lambda: storage.read("f", 4), Unreadable, "f: larger than 4 bytes"),
+        (lambda: storage.read("d", 1), NoFile, "d: no file"),
+        (lambda: storage.read("f", 4), NoFile, "f: larger than 4 bytes"),
         (lambda: storage.remove("d"), Unreadable, "d: Is a directory"),
     ):
         with pytest.raises(StorageError) as raised:
