@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from registryctl.layout import blob_path
 from tests.e2e.clean_up import Kept, Puller, Pusher, at_work, clean_up, let_a_day_pass
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api, Document
@@ -44,8 +45,7 @@ class World:
 
     def has(self, image: Document) -> bool:
         """Whether the store has the content of a manifest."""
-        name = str(image["digest"]).partition(":")[2]
-        return f"{PREFIX}/docker/registry/v2/blobs/sha256/{name[:2]}/{name}/data" in self.store.names()
+        return f"{PREFIX}/{blob_path(str(image['digest']))}" in self.store.names()
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from http.client import OK
 
 import pytest
 
+from registryctl.layout import blob_path
 from tests.e2e.clean_up import Kept, Puller, Pusher, at_work, clean_up, empty_trash, journal, let_a_day_pass, within
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api, Document
@@ -40,8 +41,7 @@ class World:
 
     def has(self, image: Document) -> bool:
         """Whether the store has the content of a manifest."""
-        name = str(image["digest"]).partition(":")[2]
-        return f"{PREFIX}/docker/registry/v2/blobs/sha256/{name[:2]}/{name}/data" in self.store.names()
+        return f"{PREFIX}/{blob_path(str(image['digest']))}" in self.store.names()
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,9 @@ def _leave() -> int:
     home = joining.load_home()
     try:
         joining.leave(open_bucket(home.store), home.entry)
+    except joining.StillWritesError:
+        raise
     except (StorageError, ToolError) as error:
-        if isinstance(error, ToolError) and "still writes" in str(error):
-            raise
         print(
             f"{error}\nIts entry stays. On another host: registryctl hosts forget {home.entry.stack}", file=sys.stderr
         )

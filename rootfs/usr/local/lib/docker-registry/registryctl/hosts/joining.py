@@ -28,6 +28,10 @@ JOINED = RUN / "sockets/joined"
 """That it may write. The registry's writer waits for it; each boot clears it."""
 
 
+class StillWritesError(ToolError):
+    """This host's registry runs."""
+
+
 @dataclass(frozen=True)
 class Home:
     """See HOME."""
@@ -130,9 +134,9 @@ def _said(bucket: Bucket, me: Entry, *, last: bool) -> bool:
 
 
 def leave(bucket: Bucket, me: Entry, *, joined: Path | None = None, home: Path | None = None) -> None:
-    """Takes its entry away, once its registry is gone. Raises StorageError, ToolError, BarrierError."""
+    """Takes its entry away, its registry gone. Raises StorageError, BarrierError, StillWritesError, ToolError."""
     if writers.container_process():
-        raise ToolError("the registry runs: this host still writes to its bucket")
+        raise StillWritesError("the registry runs: this host still writes to its bucket")
     # First: from here on no writer begins.
     (joined or JOINED).unlink(missing_ok=True)
     remove_entry(bucket, me)
