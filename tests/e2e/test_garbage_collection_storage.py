@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.clean_up import Kept, Puller, at_work, clean_up, empty_trash, held, stored
+from tests.e2e.clean_up import Kept, Puller, at_work, clean_up, empty_trash, held, let_a_day_pass, stored
 from tests.e2e.content import Api, RefusedError, forget
 from tests.e2e.support import Deployed, wait_until_healthy
 
@@ -58,7 +58,9 @@ def test_a_full_disk_loses_nothing_and_is_cleaned_up(deployed: Deployed) -> None
 def test_an_older_registry_and_its_upgrade_keep_every_image(deployed: Deployed) -> None:
     """With Distribution 2 untagged manifests stay, what was deleted goes; one `up` to 3 keeps all the rest."""
     host, stack = deployed.host, deployed.stack
-    # What other tests left may be the larger part, and `gc.maxShare` would hold: at the end, what is untagged as well.
+    # What other tests left may be the larger part, and `gc.maxShare` would hold: what they deleted a moment ago as well,
+    # which stays until the proxy's journals are a day old, and at the end what is untagged.
+    let_a_day_pass(host)
     assert clean_up(host, "--force").code == 0
     stack.configure({**deployed.settings, "images": {"registry": OLD}})
     stack.up()

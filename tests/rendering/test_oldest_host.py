@@ -85,6 +85,9 @@ _COMMAND = re.compile(
     re.MULTILINE,
 )
 
+_ENDS = {"xargs": r"\s(?=[^-\s])", "flock": r"\s(?=/)"}
+"""Where the options of a command end that runs another one: at its first word, and at the lock's path."""
+
 
 def _name(path: Path) -> str:
     return path.name
@@ -96,8 +99,7 @@ def undocumented(script: str) -> set[tuple[str, str]]:
     found = set()
     for command, words in _COMMAND.findall(lines):
         bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", words)
-        # What xargs runs, and what follows the end of the options, are not its own.
-        own = re.split(r"\s(?=[^-\s])" if command == "xargs" else r"\s--(?=\s|$)", bare)[0]
+        own = re.split(_ENDS.get(command, r"\s--(?=\s|$)"), bare)[0]
         for word in re.findall(r"(?<=\s)(-[\w-]+)", own):
             if not _is_documented(word, OPTIONS[command].split()):
                 found.add((command, word))
@@ -127,6 +129,8 @@ def test_options_are_documented_there(path: Path) -> None:
         ("x=$(wc --total=never file)\n", {("wc", "--total")}),
         ("true && mv --exchange a b\n", {("mv", "--exchange")}),
         ("if systemctl -q list-units --json=short; then :; fi\n", {("systemctl", "--json")}),
+        ("flock -w 120 /run/lock timeout -k 5 90 true\n", set()),
+        ("flock -w 120 --fcntl /run/lock true\n", {("flock", "--fcntl")}),
         ("sort -zu <a | cut -d: -f6 | head -n 1\n", set()),
     ],
 )
