@@ -58,8 +58,8 @@ def test_a_full_disk_loses_nothing_and_is_cleaned_up(deployed: Deployed) -> None
 def test_an_older_registry_and_its_upgrade_keep_every_image(deployed: Deployed) -> None:
     """With Distribution 2 untagged manifests stay, what was deleted goes; one `up` to 3 keeps all the rest."""
     host, stack = deployed.host, deployed.stack
-    # What other tests left may be the larger part, and `gc.maxShare` would hold: what they deleted a moment ago as well,
-    # which stays until the proxy's journals are a day old, and at the end what is untagged.
+    # What other tests left may be the larger part, and `gc.maxShare` would hold. So is what they deleted a
+    # moment ago, which stays until the proxy's journals are a day old, and at the end what is untagged.
     let_a_day_pass(host)
     assert clean_up(host, "--force").code == 0
     stack.configure({**deployed.settings, "images": {"registry": OLD}})
