@@ -44,5 +44,5 @@ def test_what_did_not_end_has_no_figure() -> None:
     """And what did at a smaller size has one."""
     found = {CLEAN_UP: {size: [Cost(1, 2)] for size in SIZES}, COLLECTOR: {SIZES[0]: [Cost(3, 4)]}}
     for table in tables(found):
-        assert [cell is None for cell in table.rows[COLLECTOR]] == [False, True, True]
+        assert [cell is None for cell in table.rows[COLLECTOR]] == [False, True, True, True]
         assert None not in table.rows[CLEAN_UP]
