@@ -242,10 +242,10 @@ def _deployed() -> Iterator[_Bench]:
     with cleared(name):
         lab = Lab.open(name)
         start_hub(lab)
-        with store_of(lab) as store:
-            host = LabHost.start("registry", lab=lab)
-            stack = LabStack(name, host)
-            stack.init()
-            with step("bench: up"):
-                registry = deploy(host, stack, FQDN, store.settings())
-            yield _Bench(store, registry)
+        store = store_of(lab)
+        host = LabHost.start("registry", lab=lab)
+        stack = LabStack(name, host)
+        stack.init()
+        with step("bench: up"):
+            registry = deploy(host, stack, FQDN, store.settings())
+        yield _Bench(store, registry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from bench.contenders.serving.content import IMAGE, LAYER_BYTES, LAYERS, SMALL_BLOBS, SMALL_IMAGE, SMALL_STEP, SMALLEST
 from bench.contenders.serving.load import PUSHED, File, make_file
@@ -133,7 +134,7 @@ class _Measuring:
             self._load.pull(server, f"{IMAGE}:1", 1)
             self._samples.add("warm", server.name, "pull", self._load.pull(server, f"{IMAGE}:1", PULLERS))
         self._load.pull(ONE, f"{IMAGE}:1", 1)
-        _, asked = self._place.asked(lambda: self._load.pull(ONE, f"{IMAGE}:1", 1))
+        _, asked = self._place.asked(partial(self._load.pull, ONE, f"{IMAGE}:1", 1))
         self._asked("pulled again", asked)
         for server in (ONE, TWO):
             self._load.pull(server, f"{SMALL_IMAGE}:1", 1)
@@ -156,12 +157,13 @@ class _Measuring:
         servers = _turned((ONE, DIRECT), number)
         images = [f"bench/cold{number}-{server.port}" for server in servers]
         for server, image in zip(servers, images, strict=True):
-            seconds, asked = self._place.asked(lambda: self._load.image(server, f"{image}:1", LAYERS, LAYER_BYTES, 0))  # noqa: B023
+            push = partial(self._load.image, server, f"{image}:1", LAYERS, LAYER_BYTES, 0)
+            seconds, asked = self._place.asked(push)
             self._samples.add("push", server.name, "image", seconds)
             self._asked(f"pushed, {server.name}", asked)
         for image in reversed(images):
             for server in servers:
-                seconds, asked = self._place.asked(lambda: self._load.pull(server, f"{image}:1", 1))  # noqa: B023
+                seconds, asked = self._place.asked(partial(self._load.pull, server, f"{image}:1", 1))
                 self._samples.add("cold", server.name, "pull", seconds)
                 self._asked(f"pulled first, {server.name}", asked)
                 if server is ONE:
@@ -170,7 +172,7 @@ class _Measuring:
     def _later(self) -> None:
         for image, when in self._cold:
             time.sleep(max(0.0, when + REMEMBERED + 1 - time.monotonic()))
-            seconds, asked = self._place.asked(lambda: self._load.pull(ONE, f"{image}:1", 1))  # noqa: B023
+            seconds, asked = self._place.asked(partial(self._load.pull, ONE, f"{image}:1", 1))
             self._samples.add("cold", KEPT, "pull", seconds)
             self._asked(f"pulled again, {KEPT}", asked)
 

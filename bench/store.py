@@ -68,13 +68,12 @@ def counted(store: ObjectStore, do: Callable[[], float]) -> tuple[float, Asked]:
     return found, Asked(sum(after[one] for one in _READS), sum(after[one] for one in _WRITES), after[LIST])
 
 
-@contextmanager
-def store_of(lab: Lab) -> Iterator[ObjectStore]:
+def store_of(lab: Lab) -> ObjectStore:
     """A store that serves."""
     store = ObjectStore(LabHost.start("store", "blank", lab=lab), Authority("CA of the store"))
     with step("bench: the object store"):
         store.serve(gotools.build("weed"))
-    yield store
+    return store
 
 
 @contextmanager
@@ -87,7 +86,7 @@ def stored() -> Iterator[Stored]:
             kept.enter_context(cleared(its))
         lab = Lab.open(name)
         start_hub(lab)
-        store = kept.enter_context(store_of(lab))
+        store = store_of(lab)
         on_store: dict[str, Any] = {
             **store.settings(chunkSize=CHUNK_MEBIBYTES),
             "registry": {"httpSecret": Secret(secrets.token_hex(16))},
