@@ -14,7 +14,7 @@ from tests.lab.locks import locked
 from tests.lab.log import say
 from tests.lab.run import LabError
 
-PARTS = ("deploying", "serving", "earlier", "first", "metrics", "mirrors", "growth")
+PARTS = ("deploying", "serving", "earlier", "first", "metrics", "mirrors", "objects", "buckets", "growth")
 
 
 def main(names: Sequence[str]) -> int:

@@ -8,8 +8,13 @@ import re
 import secrets
 import ssl
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,9 +29,10 @@ _PORT = 8333
 _METRICS_PORT = 9327
 _REGION = "us-east-1"
 _SECONDS = 60
+_AT_ONCE = 8
 _PROGRAM = "/usr/local/bin/weed"
 _OPTIONS = (
-    *("-dir=/srv/weed", "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=40"),
+    *("-dir=/srv/weed", "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=100"),
     *("-volume.preStopSeconds=0", "-s3", f"-s3.port={_PORT}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
     f"-metricsPort={_METRICS_PORT}",
     *("-s3.config=/etc/weed/keys.json", "-s3.cert.file=/etc/weed/cert.pem", "-s3.key.file=/etc/weed/key.pem"),
@@ -117,15 +123,48 @@ class ObjectStore:
 
     def served(self) -> tuple[int, int]:
         """How many requests for single objects it has answered since it began, and how many bytes it has sent."""
+        sent = re.findall(
+            r"^SeaweedFS_s3_bucket_traffic_sent_bytes_total\{[^}]*\} (\S+)$", self._metrics(), re.MULTILINE
+        )
+        return self.requests()["GET"], sum(int(float(one)) for one in sent)
+
+    def requests(self) -> Counter[str]:
+        """How many requests it has answered since it began, by kind: GET, HEAD, PUT, POST, COPY, DELETE, LIST.
+
+        LIST is of objects; uploads and their parts are listed by GET.
+        """
+        found: Counter[str] = Counter()
+        counted = r'^SeaweedFS_s3_request_total\{[^}]*type="([A-Z]+)"[^}]*\} (\S+)$'
+        for kind, number in re.findall(counted, self._metrics(), re.MULTILINE):
+            found[kind] += int(float(number))
+        return found
+
+    def _metrics(self) -> str:
         connection = http.client.HTTPConnection(self.host.address, _METRICS_PORT, timeout=_SECONDS)
         try:
             connection.request("GET", "/metrics")
-            said = connection.getresponse().read().decode()
+            return connection.getresponse().read().decode()
         finally:
             connection.close()
-        kinds = (r'_request_total\{[^}]*type="GET"[^}]*\}', r"_bucket_traffic_sent_bytes_total\{[^}]*\}")
-        requests, sent = (re.findall(rf"^SeaweedFS_s3{kind} (\S+)$", said, re.MULTILINE) for kind in kinds)
-        return sum(int(float(one)) for one in requests), sum(int(float(one)) for one in sent)
+
+    def put(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """Puts many objects there, as somebody else would: names and contents."""
+
+        def some(first: int) -> None:
+            with self._connection() as connection:
+                for name, content in objects[first::_AT_ONCE]:
+                    status, said = self._ask("PUT", f"/{BUCKET}/{name}", body=content, connection=connection)
+                    assert status == http.client.OK, said
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(some, range(_AT_ONCE)))
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Takes away these objects; those that are not there may be among them."""
+        with self._connection() as connection:
+            for name in names:
+                status, said = self._ask("DELETE", f"/{BUCKET}/{name}", connection=connection)
+                assert status == http.client.NO_CONTENT, said
 
     def remove(self, part: str) -> None:
         """Takes away the objects of whose names this is a part, as somebody else would."""
@@ -139,8 +178,27 @@ class ObjectStore:
         except (OSError, http.client.HTTPException):
             return False
 
-    def _ask(self, method: str, path: str, query: str = "", body: bytes = b"") -> tuple[int, str]:
-        """As its owner, signed as Amazon has it."""
+    @contextmanager
+    def _connection(self) -> Iterator[http.client.HTTPSConnection]:
+        context = ssl.create_default_context(cadata=self.authority.certificate)
+        connection = http.client.HTTPSConnection(self.host.address, _PORT, context=context, timeout=_SECONDS)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        body: bytes = b"",
+        connection: http.client.HTTPSConnection | None = None,
+    ) -> tuple[int, str]:
+        """As its owner, signed as Amazon has it; over a connection that is kept, or one of its own."""
+        if connection is None:
+            with self._connection() as its:
+                return self._ask(method, path, query, body, its)
         place, digest = f"{self.host.address}:{_PORT}", hashlib.sha256(body).hexdigest()
         now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         scope = f"{now[:8]}/{_REGION}/s3/aws4_request"
@@ -148,16 +206,19 @@ class ObjectStore:
         headers = f"host:{place}\nx-amz-content-sha256:{digest}\nx-amz-date:{now}\n"
         asked = f"{method}\n{path}\n{'&'.join(sorted(query.split('&')))}\n{headers}\n{names}\n{digest}"
         text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(asked.encode()).hexdigest()}"
-        key = f"AWS4{self._owner.secret}".encode()
-        for part in (*scope.split("/"), text):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        signed = f"Credential={self._owner.access}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
-        context = ssl.create_default_context(cadata=self.authority.certificate)
-        connection = http.client.HTTPSConnection(self.host.address, _PORT, context=context, timeout=_SECONDS)
-        try:
-            said = {"x-amz-content-sha256": digest, "x-amz-date": now, "Authorization": f"AWS4-HMAC-SHA256 {signed}"}
-            connection.request(method, f"{path}?{query}" if query else path, body, {"Host": place, **said})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
+        key = _signing_key(self._owner.secret, scope)
+        signature = hmac.digest(key, text.encode(), hashlib.sha256).hex()
+        signed = f"Credential={self._owner.access}/{scope}, SignedHeaders={names}, Signature={signature}"
+        said = {"x-amz-content-sha256": digest, "x-amz-date": now, "Authorization": f"AWS4-HMAC-SHA256 {signed}"}
+        connection.request(method, f"{path}?{query}" if query else path, body, {"Host": place, **said})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+@lru_cache
+def _signing_key(secret: str, scope: str) -> bytes:
+    """Of a day."""
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), hashlib.sha256)
+    return key

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from bench.contenders.serving.load import PUSHED, File, Load, make_file
 from bench.contenders.serving.place import Place
@@ -42,8 +40,7 @@ def fill(spot: Place, load: Load) -> Content:
         load.image(PROGRAM, f"{SMALL_IMAGE}:1", SMALL_BLOBS, SMALLEST, SMALL_STEP)
         load.image(PROGRAM, f"{IMAGE}:1", LAYERS, LAYER_BYTES, 0)
         content = Content(large, make_file(spot.client, "pushed", PUSH_BYTES))
-    manifest: dict[str, Any] = json.loads(load.get_once(PROGRAM, f"/v2/{SMALL_IMAGE}/manifests/1"))
-    digests = [layer["digest"] for layer in manifest["layers"]]
+    digests = load.blobs(PROGRAM, SMALL_IMAGE)
     load.list_paths("large", [f"/v2/bench/large-1/blobs/{large.digest}"])
     load.list_paths("file", [content.file])
     load.list_paths("small", [f"/v2/{SMALL_IMAGE}/blobs/{digest}" for digest in digests])

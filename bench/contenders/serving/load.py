@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -65,10 +66,15 @@ class Load:
         argv = [f"{FOLDER}/pull.sh", CERTIFICATES, f"{FOLDER}/logins.json", name, str(clients)]
         return int(self._client.run(argv, timeout=300).stdout) / 1e9
 
-    def image(self, server: Server, name: str, layers: int, least: int, step: int) -> None:
-        """Push an image of so many layers, from `least` bytes on, each `step` larger than the one before."""
+    def image(self, server: Server, name: str, layers: int, least: int, step: int) -> float:
+        """Push an image of so many layers, from `least` bytes on, each `step` larger than the one before; seconds."""
         argv = [f"{FOLDER}/layers.sh", f"{server.authority}/{name}", str(layers), str(least), str(step)]
-        self._client.run(argv, timeout=300)
+        return int(self._client.run(argv, timeout=300).stdout) / 1e9
+
+    def blobs(self, server: Server, repository: str) -> list[str]:
+        """The digests of an image's layers; its tag is 1."""
+        manifest = json.loads(self.get_once(server, f"/v2/{repository}/manifests/1"))
+        return [layer["digest"] for layer in manifest["layers"]]
 
     def get_once(self, server: Server, path: str) -> str:
         """One answer as a text. A refusal is a CommandError."""

@@ -69,37 +69,50 @@ def _made(name: str, program: Path, settings: Mapping[str, Any]) -> Place:
     lab = Lab.open(name)
     start_hub(lab)
     host = LabHost.start("registry", aliases=[FQDN], lab=lab)
-    passwords = {name: secrets.token_hex(16) for name in (QUICK, SLOW)}
-    authority = _deployed(LabStack(name, host, program), host, passwords, settings)
-    client = LabHost.start("client", "client", lab=lab)
-    with step("bench: the load's tools"):
-        _equip(Client(client, FQDN), authority, passwords)
-    return Place(host, client, passwords)
+    passwords = new_passwords()
+    with step("bench: up"):
+        authority = deployed(LabStack(name, host, program), host, FQDN, passwords, settings)
+    return Place(host, load_client(lab, {FQDN: authority}, passwords), passwords)
 
 
-def _deployed(stack: LabStack, host: LabHost, passwords: Mapping[str, str], settings: Mapping[str, Any]) -> str:
+def new_passwords() -> dict[str, str]:
+    """Those of all accounts."""
+    return {name: secrets.token_hex(16) for name in (QUICK, SLOW)}
+
+
+def deployed(
+    stack: LabStack, host: LabHost, fqdn: str, passwords: Mapping[str, str], settings: Mapping[str, Any]
+) -> str:
     """The authority of the registry that `up` made."""
     stack.init()
     users = [
         {"name": QUICK, "password": Secret(passwords[QUICK])},
         {"name": SLOW, "password": Secret(passwords[SLOW]), "scheme": "bcrypt"},
     ]
-    stack.configure(default_config(host, FQDN) | {"users": users, "htpasswd": {"bcryptCost": COST}, **settings})
-    with step("bench: up"):
-        stack.up()
+    stack.configure(default_config(host, fqdn) | {"users": users, "htpasswd": {"bcryptCost": COST}, **settings})
+    stack.up()
     return str(stack.outputs()["certificateAuthority"])
 
 
-def _equip(user: Client, authority: str, passwords: Mapping[str, str]) -> None:
-    client = user.host
+def load_client(lab: Lab, authorities: Mapping[str, str], passwords: Mapping[str, str]) -> LabHost:
+    """A host from which the load comes: a client of the registries of these names, by their authorities."""
+    client = LabHost.start("client", "client", lab=lab)
+    with step("bench: the load's tools"):
+        _equip(client, authorities, passwords)
+    return client
+
+
+def _equip(client: LabHost, authorities: Mapping[str, str], passwords: Mapping[str, str]) -> None:
     client.run(
         "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends wrk",
         timeout=300,
     )
-    user.trust(authority)
-    user.login(QUICK, passwords[QUICK])
+    for fqdn, authority in authorities.items():
+        user = Client(client, fqdn)
+        user.trust(authority)
+        user.login(QUICK, passwords[QUICK])
     docker("cp", str(gotools.build("crane")), f"{client.container}:/usr/local/bin/crane")
-    client.put_file(f"{CERTIFICATES}/ca.crt", authority)
+    client.put_file(f"{CERTIFICATES}/ca.crt", "".join(authorities.values()))
     for path in sorted((FILES / "client").iterdir()):
         client.put_file(f"{FOLDER}/{path.name}", path.read_text(), 0o755)
     # Secrets are read from files: a command line can be seen by all.
@@ -116,7 +129,9 @@ def _curl(basic: str) -> str:
 
 
 def put_logins(spot: Place, authorities: Iterable[str]) -> None:
-    """Let skopeo log in at each of them (`NAME` or `NAME:PORT`)."""
+    """Let skopeo and crane log in at each of them (`NAME` or `NAME:PORT`)."""
     basic = base64.b64encode(f"{QUICK}:{spot.passwords[QUICK]}".encode()).decode()
     logins = {authority: {"auth": basic} for authority in authorities}
-    spot.client.put_file(f"{FOLDER}/logins.json", json.dumps({"auths": logins}), 0o600)
+    # One is skopeo's, the other crane's.
+    for path in (f"{FOLDER}/logins.json", "/root/.docker/config.json"):
+        spot.client.put_file(path, json.dumps({"auths": logins}), 0o600)

@@ -31,11 +31,12 @@ class Server:
     scheme: str = "https"
     account: str = QUICK
     """Who asks; nobody where it is empty."""
+    fqdn: str = FQDN
 
     @property
     def authority(self) -> str:
         """Name and port, as clients write them."""
-        return FQDN if self.port == 443 else f"{FQDN}:{self.port}"
+        return self.fqdn if self.port == 443 else f"{self.fqdn}:{self.port}"
 
     @property
     def address(self) -> str:
@@ -160,6 +161,24 @@ class Servers:
             self._host.put_file(f"{folder}/htpasswd", self._hashed("B"))
             volumes = {folder: "/etc/distribution:ro", DATA: "/var/lib/registry", self._tls[0]: f"{self._tls[1]}:ro"}
             self._run(server, 5000, volumes, self._registry, REGISTRY_CONFIGURATION)
+
+    def start_alone_on_store(self) -> None:
+        """The one that stands alone, with the same bucket, key and settings of the SDK as this program's own."""
+        home = f"{ROOT}/docker-registry/etc"
+        settings = yaml.safe_load(self._host.get_file(f"{home}/config.yml"))
+        http = {key: value for key, value in settings["http"].items() if key != "net"}
+        settings["http"] = http | {"addr": ":5000", "tls": {"certificate": self._chain, "key": self._key}}
+        settings["auth"] = {"htpasswd": {"realm": "Registry realm", "path": "/etc/distribution/htpasswd"}}
+        folder = f"{FOLDER}/{ALONE.containers[0]}"
+        self._host.put_file(f"{folder}/config.yml", yaml.safe_dump(settings), 0o600)
+        self._host.put_file(f"{folder}/htpasswd", self._hashed("B"))
+        self._host.run(["cp", "-a", f"{home}/store-key", f"{home}/store-ca.pem", folder])
+        volumes = {folder: "/etc/distribution:ro", self._tls[0]: f"{self._tls[1]}:ro"}
+        keys = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "OTEL_TRACES_EXPORTER")
+        found: dict[str, Any] = json.loads(self._host.run(["docker", "container", "inspect", "registry"]).stdout)[0]
+        names = [word for word in found["Config"]["Env"] if word.partition("=")[0] in keys]
+        environment = [word for name in names for word in ("-e", name)]
+        self._run(ALONE, 5000, volumes, *environment, self._registry, REGISTRY_CONFIGURATION)
 
     def _caddy(self) -> None:
         self._host.run(["mkdir", "-p", f"{FOLDER}/caddy"])
