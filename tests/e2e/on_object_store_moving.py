@@ -1,6 +1,7 @@
 """Images move from files to an object store and back, while clients push and pull.
 
-Not of `make test`, as the store takes a quarter of an hour to build: `make test-objects`, `make test-moving MOVED=20000`.
+Not of `make test`, as the store takes a quarter of an hour to build: `make test-objects`, or with more images
+`make test-moving MOVED=20000`.
 """
 
 import json
