@@ -4,18 +4,21 @@ Not of `make test`, as the store takes a quarter of an hour to build: `make test
 `make test-moving MOVED=20000`.
 """
 
+import http.client
 import json
 import os
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import pytest
 
 from registryctl.layout import blob_path
-from tests.e2e.clean_up import DATA, Kept, Puller, Pusher, at_work, clean_up
+from tests.e2e.clean_up import DATA, Kept, Puller, Pusher, Worker, at_work, clean_up
 from tests.e2e.conftest import NewHost, NewStack
 from tests.e2e.content import Api
 from tests.e2e.object_store import ObjectStore
@@ -93,6 +96,30 @@ def world(new_host: NewHost, new_stack: NewStack) -> Iterator[World]:
     yield World(store, registry, kept)
 
 
+class Reconnecting(Api):
+    """As clients do: nginx ends idle connections when it reloads, which may be just when something is sent."""
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Message, bytes]:
+        """Once more over a new connection, where a kept one has ended without an answer."""
+        kept = self._connection is not None
+        try:
+            return super().request(method, path, body, headers)
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+            if not kept:
+                raise
+            return super().request(method, path, body, headers)
+
+
+def _workers(world: World, repository: str) -> tuple[list[Pusher], list[Worker]]:
+    pushers = [Pusher(world.registry, f"{repository}/{number}") for number in range(2)]
+    workers: list[Worker] = [*pushers, Puller(world.kept)]
+    for worker in workers:
+        worker.api = Reconnecting(world.registry)
+    return pushers, workers
+
+
 def _up_killed_at_the_switch(world: World, after: str) -> None:
     """The tool that copies the last difference is killed; the containers are those before, or one is missing."""
     with ThreadPoolExecutor() as pool:
@@ -102,7 +129,7 @@ def _up_killed_at_the_switch(world: World, after: str) -> None:
         assert done.returncode != 0
 
 
-def _check(world: World, workers: list[Any], pushers: list[Pusher]) -> None:
+def _check(world: World, workers: list[Worker], pushers: list[Pusher]) -> None:
     assert [worker.failures for worker in workers] == [[] for _ in workers]
     assert all(worker.done > 3 for worker in workers)
     assert sum(pusher.check() for pusher in pushers) > 0
@@ -133,8 +160,7 @@ def test_a_turned_driver_is_refused_before_the_copy(world: World) -> None:
 def test_to_the_bucket(world: World) -> None:
     """No pull and no push fails, and no push waits long; all that was pushed is there, what was deleted is not."""
     files = world.host.run(f"find {DATA}/docker -name data | wc -l").stdout
-    pushers = [Pusher(world.registry, f"busy/{number}") for number in range(2)]
-    workers = [*pushers, Puller(world.kept)]
+    pushers, workers = _workers(world, "busy")
     with at_work(workers, WORKING_SECONDS):
         world.copy()
         world.turn("s3")
@@ -168,8 +194,7 @@ def test_the_bucket_has_all(world: World) -> None:
 
 def test_and_back_killed_at_each_step(world: World) -> None:
     """The last step too: the next `up` goes on, and meanwhile pulls wait."""
-    pushers = [Pusher(world.registry, f"back/{number}") for number in range(2)]
-    workers = [*pushers, Puller(world.kept)]
+    pushers, workers = _workers(world, "back")
     with at_work(workers, WORKING_SECONDS):
         world.copy()
         world.turn("filesystem")

@@ -251,7 +251,7 @@ def test_a_mirror_that_would_hide_images_is_refused(host: FakeHost) -> None:
 def _objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
     """The volumes of a host that is to have its images in a bucket, and has been told of another."""
     if known:
-        host.path("/etc/docker-registry").mkdir(parents=True)
+        host.path("/etc/docker-registry").mkdir(parents=True, exist_ok=True)
         host.path("/etc/docker-registry/host.json").write_text(f'{{\n  "root": "/srv",\n  "objects": "{known}"\n}}\n')
     host.command("docker", "exit 1")
     directory = host.path("/srv/data")
@@ -291,3 +291,20 @@ def test_images_in_a_bucket_are_not_left_there(bucket: str, code: int, host: Fak
     done = _objects(host, bucket, known="acme/a")
     assert done.code == code
     assert ("images are in the bucket acme/a, not in " in done.err) == bool(code)
+
+
+def test_images_that_were_moved_are_not_in_the_way(host: FakeHost) -> None:
+    """Where a tool of the host says so; where it refuses, so does this, and where it says nothing all is as ever."""
+    links = host.path("/srv/data/docker/registry/v2/repositories/r/_manifests/revisions/sha256/12")
+    links.mkdir(parents=True)
+    (links / "link").touch()
+    tool = host.path("/usr/local/bin/registryctl")
+    tool.parent.mkdir(parents=True, exist_ok=True)
+    host.path("/var/lib/docker-registry").mkdir(parents=True, exist_ok=True)
+    host.path("/var/lib/docker-registry/move.json").touch()
+    for script, code in (('echo "$*" >&2; echo moved', 0), ("exit 16", 16), ("true", 1)):
+        tool.write_text(f"#!/bin/sh\n{script}\n")
+        tool.chmod(0o755)
+        done = _objects(host, "acme/b", known="acme/a")
+        assert done.code == code
+        assert ("move ready --objects=acme/b" in done.err) == (code == 0)
