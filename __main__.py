@@ -39,7 +39,7 @@ host = Host(
     ),
 )
 images = Images("images", ImagesArgs(settings.images, with_certbot=settings.certificate.mode == "acme"), host)
-volumes = Volumes("volumes", host, settings.storage.objects)
+volumes = Volumes("volumes", host, settings.storage)
 certificate = Certificate(
     "certificate",
     CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key),

@@ -120,13 +120,14 @@ def _workers(world: World, repository: str) -> tuple[list[Pusher], list[Worker]]
     return pushers, workers
 
 
-def _up_killed_at_the_switch(world: World, after: str) -> None:
-    """The tool that copies the last difference is killed; the containers are those before, or one is missing."""
+def _up_killed_at_the_switch(world: World, after: str) -> bool:
+    """The tool that copies the last difference is killed, and the `up` fails; False: it had ended before."""
     with ThreadPoolExecutor() as pool:
-        killing = pool.submit(world.host.run, KILL_SWITCH.format(after=after), timeout=120, check=False)
+        killing = pool.submit(world.host.run, KILL_SWITCH.format(after=after), timeout=180, check=False)
         done = world.registry.stack.up(check=False)
-        assert killing.result().returncode == 0, done.stdout + done.stderr
-        assert done.returncode != 0
+        killed = killing.result().returncode == 0
+    assert (done.returncode != 0) == killed, done.stdout + done.stderr
+    return killed
 
 
 def _check(world: World, workers: list[Worker], pushers: list[Pusher]) -> None:
@@ -198,8 +199,10 @@ def test_and_back_killed_at_each_step(world: World) -> None:
     with at_work(workers, WORKING_SECONDS):
         world.copy()
         world.turn("filesystem")
-        for after in ("0.1", "1", "2"):
-            _up_killed_at_the_switch(world, after)
+        assert _up_killed_at_the_switch(world, "0.1")
+        for after in ("0.8", "1.5"):
+            if not _up_killed_at_the_switch(world, after):
+                break
         world.registry.stack.up()
         time.sleep(5)
     print(f"\nthe longest waits of pushes: {[pusher.api.longest for pusher in pushers]}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from registryctl import facts, host
+from registryctl import facts, host, writers
 from registryctl.hosts import joining
 from registryctl.hosts.messages import Entry
 from registryctl.layout import REPOSITORIES, TagLink, blob_path
@@ -51,6 +51,8 @@ class Moving:
         monkeypatch.setattr(record, "VERIFIED", folder / "move.verified")
         monkeypatch.setattr(joining, "HOME", folder / "bucket.json")
         monkeypatch.setattr(places, "PIECE", 50)
+        self.running = 0
+        monkeypatch.setattr(writers, "container_process", lambda: self.running)
         self.serves("")
 
     def serves(self, place: str) -> None:
@@ -63,9 +65,9 @@ class Moving:
         """As an administrator does."""
         return run("move")
 
-    def ready(self, place: str) -> Ran:
+    def ready(self, place: str, *more: str) -> Ran:
         """As `up` does before it touches anything."""
-        return run("move", "ready", f"--objects={place}")
+        return run("move", "ready", f"--objects={place}", *more)
 
     def switch(self, place: str) -> Ran:
         """As `up` does between two containers."""
@@ -132,6 +134,12 @@ def test_back_with_times(moving: Moving) -> None:
     (moving.world.root / ".registryctl.moving").unlink(missing_ok=True)
     wanted = moving.objects()
     assert moving.move().code == 0
+    # The bucket has to be reached until all is over.
+    assert "leave docker-registry:storage.s3" in moving.ready("").err
+    assert moving.ready("", "--beside").out == "moved\n"
+    moving.running = 17
+    assert moving.switch("").word == "BUSY"
+    moving.running = 0
     assert moving.switch("").code == 0
     assert moving.files() == wanted
     assert Files(moving.world.root).storage.time(link) == LONG_AGO
@@ -220,7 +228,7 @@ def test_damaged_content_is_named(moving: Moving) -> None:
     digest = moving.world.blob(b"sound")
     moving.world.blob_file(digest).write_bytes(b"damaged")
     done = moving.move()
-    assert "\nDAMAGED: 1 blob" in done.err
+    assert "\nDAMAGED: damaged where it is: 1 blob" in done.err
     assert digest in done.err
     assert moving.ready(PLACE).code != 0
     moving.world.blob_file(digest).unlink()

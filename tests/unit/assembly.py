@@ -48,7 +48,7 @@ class Assembly:
 
     @cached_property
     def volumes(self) -> Volumes:
-        return Volumes("v", self.host, self.settings.storage.objects)
+        return Volumes("v", self.host, self.settings.storage)
 
     @cached_property
     def registry(self) -> Registry:

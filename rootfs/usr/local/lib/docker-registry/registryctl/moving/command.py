@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from registryctl import facts, host
+from registryctl import facts, host, writers
 from registryctl.bucket import open_bucket
 from registryctl.clean_up import megabytes
 from registryctl.endings import EndError, ToolError, UsageError, count, printable
@@ -59,6 +59,7 @@ def run(words: Sequence[str], name: str) -> int:
     parser.add_argument("--wait", type=seconds, default=WAIT_SECONDS)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--objects", default="")
+    parser.add_argument("--beside", action="store_true")
     options = parser.parse(words)
     if options.act not in {"copy", "status", "ready", "switch"}:
         raise UsageError(f"what is {options.act}?")
@@ -66,7 +67,7 @@ def run(words: Sequence[str], name: str) -> int:
         if options.act == "status":
             _status(as_json=options.json)
         elif options.act == "ready":
-            _ready(options.objects, options.wait)
+            _ready(options.objects, options.wait, beside=options.beside)
         elif options.act == "switch":
             _switch(options.objects, options.wait)
         else:
@@ -138,7 +139,7 @@ def _copied(found: Facts, wait: int) -> Record:
 
 def _check(came: Came) -> None:
     if came.damaged:
-        text = f"{count(len(came.damaged), 'blob')} are damaged where they are, such as {min(came.damaged)}"
+        text = f"damaged where it is: {count(len(came.damaged), 'blob')}, such as {min(came.damaged)}"
         raise EndError("DAMAGED", f"{text}: delete the images that need them, and clean up")
 
 
@@ -163,8 +164,11 @@ def _status(*, as_json: bool) -> None:
         print(printable(f"from {named(its.source)} to {named(its.target)}: {state}"))
 
 
-def _ready(objects: str, wait: int) -> None:
-    """Before an `up` changes anything: says "moved" where the images are, or will be, in the place of the settings."""
+def _ready(objects: str, wait: int, *, beside: bool) -> None:
+    """Before an `up` changes anything: says "moved" where the images are, or will be, in the place of the settings.
+
+    `beside`: these name a bucket, which is not that place.
+    """
     its = record.load()
     if its is None:
         return
@@ -185,6 +189,8 @@ def _ready(objects: str, wait: int) -> None:
     elif found and (here, objects) == (its.source, its.target):
         if not its.copied:
             raise EndError("FAILED", "the images were not copied to the end: registryctl move on the host")
+        if not objects and not beside:
+            raise EndError("FAILED", "leave docker-registry:storage.s3 in the settings until this up has ended well")
         _copied(found, wait)
         _announce()
         print("moved")
@@ -203,6 +209,8 @@ def _switch(objects: str, wait: int) -> None:
         return
     if not its.copied:
         raise EndError("FAILED", "the images were not copied to the end: registryctl move on the host")
+    if writers.container_process():
+        raise EndError("BUSY", "the registry runs: pulumi up does this between two containers")
     _announce()
     found = facts.load()
     began = time.monotonic()
