@@ -178,7 +178,9 @@ def test_the_registry_is_reached_by_its_sockets_alone() -> None:
         # The server inside, by the name of its group.
         "proxy_pass http://accounts/;",
     }
-    assert block(DEFAULT, "upstream reader") == ["server unix:/run/registry/reader.socket;", "keepalive 16;"]
+    reader, later = "server unix:/run/registry/reader.socket", "server unix:/run/reader-later.sock"
+    upstream = [f"{reader} max_fails=0;", f"{later} max_fails=0 backup;", "keepalive 16;"]
+    assert block(DEFAULT, "upstream reader") == upstream
 
 
 def test_old_docker_gets_404_on_request() -> None:
