@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -42,8 +43,9 @@ def test_pulls_wait_while_images_move(proxy: Proxy) -> None:
     content = os.urandom(300_000)
     digest = digest_of(content)
     writer = proxy.connection("alice")
-    place = writer.ask("POST", f"/v2/app/blobs/uploads/?digest={digest}", content)
-    assert place.status == http.client.CREATED
+    place = writer.ask("POST", "/v2/app/blobs/uploads/").headers["location"]
+    path = f"{urlsplit(place).path}?{urlsplit(place).query}&digest={digest}"
+    assert writer.ask("PUT", path, content).status == http.client.CREATED
     path, reader = f"/v2/app/blobs/{digest}", proxy.home / "run/reader.socket"
     assert _pull(proxy, path)[:2] == (200, content)
     away = reader.with_name("away")
