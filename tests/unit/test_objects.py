@@ -200,6 +200,7 @@ def test_a_bucket_beside_files_changes_no_container() -> None:
     assert beside["r-container"].inputs == plain["r-container"].inputs
     assert "s3" not in _storage(beside, "config")
     assert "r-joined" not in beside.resources
+    assert " --beside " in beside["v-prepare"].inputs["create"]
 
 
 def test_the_driver_is_turned_without_another_proxy() -> None:
