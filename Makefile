@@ -81,6 +81,10 @@ test-buildx: venv ## docker buildx and BuildKit as clients of the lab's registry
 test-objects: venv ## Two hosts whose images lie in one object store; that is built first, which takes a quarter of an hour
 	@$(BIN)/python -m pytest -s tests/e2e/on_object_store*.py
 
+.PHONY: test-moving
+test-moving: venv ## Images move to an object store and back, under load; MOVED megabytes of them (200)
+	@MOVED_MEGABYTES=$(or $(MOVED),200) $(BIN)/python -m pytest -s tests/e2e/on_object_store_moving.py
+
 .PHONY: test-backup
 test-backup: venv ## ROUNDS backups (20) beside everything else in the lab, each restored on an empty host; a host that is lost
 	@BACKUP_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -s tests/e2e/test_backup.py

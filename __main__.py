@@ -39,7 +39,7 @@ host = Host(
     ),
 )
 images = Images("images", ImagesArgs(settings.images, with_certbot=settings.certificate.mode == "acme"), host)
-volumes = Volumes("volumes", host, settings.storage.s3)
+volumes = Volumes("volumes", host, settings.storage)
 certificate = Certificate(
     "certificate",
     CertificateArgs(settings.certificate, settings.site, secrets.certificate_private_key, secrets.acme_eab_hmac_key),
@@ -59,7 +59,7 @@ registry = Registry(
         secrets.registry_http_secret,
         settings.notifications,
         secrets.endpoint_headers,
-        settings.storage.s3,
+        settings.storage,
         secrets.store_key,
     ),
     host,
@@ -104,13 +104,13 @@ nginx = Nginx(
     [registry.service, registry_ui.service],
 )
 
-facts = Facts("facts", settings, host, certificate)
+facts = Facts("facts", settings, host, certificate, registry.service)
 logs = Logs("logs", settings.logs, host)
 renewal = Renewal("renewal", settings.certificate.renewal, host, facts)
 retention = Retention("retention", settings.retention, host, facts)
 garbage_collection = GarbageCollection("gc", settings.gc, host, facts, [registry.service, nginx.service])
 trimming = [Trimming("trimming", host, facts)] if any(mirror.is_bounded for mirror in settings.mirrors) else []
-hosts = [Hosts("hosts", host, facts)] if settings.storage.s3 else []
+hosts = [Hosts("hosts", host, facts)] if settings.storage.objects else []
 backup = Backup("backup", BackupArgs(settings.backup, secrets.backup), host, facts)
 
 services = [registry.service, registry_ui.service, nginx.service]

@@ -180,11 +180,12 @@ class NginxFiles(pulumi.ComponentResource):
             root=self._host.root,
             metrics=settings.metrics,
             mirrors=settings.mirrors,
-            cache=self._cache,
+            cache=self._cache if settings.storage.objects else None,
         )
 
     @property
     def _cache(self) -> Cache | None:
+        # Also while the images are still, or again, files: to turn the driver then replaces no container.
         settings = self._args.settings
         return cache_of(settings.storage.s3, settings.images.nginx.version)
 

@@ -19,15 +19,17 @@ from config.notifications import Notifications
 from config.registry import Registry as RegistrySettings
 from config.s3 import S3
 from config.secrets import StoreKey
+from config.storage import Storage
 from rendering.bundle import Entry
 from rendering.notify import endpoints_with
 from rendering.objects import KEY, authorities, environment, key_text, store_text, sysctls
 from rendering.rootfs import TOOLS, fingerprint, render
 
-PROGRAMS = ("start", "await", "healthy", "log", "publish", "writer", "writers")
+PROGRAMS = ("start", "await", "healthy", "log", "publish", "storage", "writer", "writers")
 """What runs inside the container, `registry-` and this: the first is its first process, and calls the others."""
 
 _HOSTS = "/usr/local/bin/registryctl"
+_MOVE = "/var/lib/docker-registry/move.json"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class RegistryArgs:
 
     Without a secret, the host makes and keeps its own. `drain_seconds` is how long writes under way may take when the
     clean-up stops the process that writes. `headers` are the secret ones of each endpoint of the notifications.
-    With `objects` the images lie there, opened by `store_key` or else by the host's own role.
+    `store_key` opens the object store of `storage`, or else the host's own role does.
     """
 
     settings: RegistrySettings
@@ -45,7 +47,7 @@ class RegistryArgs:
     http_secret: pulumi.Output[str] | None
     notifications: Notifications = field(default_factory=Notifications)
     headers: pulumi.Output[list[dict[str, str]]] | None = None
-    objects: S3 | None = None
+    storage: Storage = field(default_factory=Storage)
     store_key: pulumi.Output[StoreKey] | None = None
 
 
@@ -72,6 +74,7 @@ class Registry(pulumi.ComponentResource):
         self._name = name
         self._host = host
         self._home = f"{host.root}/docker-registry/etc"
+        objects = args.storage.objects
         config, reader = (
             render(
                 f"/var/opt/docker-registry/etc/{name}.yml",
@@ -80,11 +83,11 @@ class Registry(pulumi.ComponentResource):
                 registry=args.settings,
                 drain_seconds=args.drain_seconds,
                 endpoints=args.notifications.endpoints,
-                objects=args.objects,
+                objects=objects,
             )
             for name in ("config", "reader")
         )
-        trusted = authorities(args.objects, self._home)
+        trusted = authorities(args.storage.s3, self._home)
         programs = [
             render(f"/var/opt/docker-registry/etc/registry-{name}", root=host.root) for name in self._programs(args)
         ]
@@ -94,13 +97,12 @@ class Registry(pulumi.ComponentResource):
             FilesArgs([FileArgs(file=file, path=file.path, mode=mode) for file, mode in modes.items()]),
             pulumi.ResourceOptions(parent=self, depends_on=[volumes.ready]),
         )
-        secrets = [
-            self._secret(args.http_secret, volumes.ready),
-            *self._headers(args, volumes.ready),
-            *self._store_key(args, volumes.ready),
-        ]
-        joined = self._joined(args, [files, *secrets])
-        contents = [file.content for file in modes]
+        secrets = [self._secret(args.http_secret, volumes.ready), *self._headers(args, volumes.ready)]
+        # What is put there for a move is not the container's yet.
+        key = self._store_key(args, volumes.ready)
+        secrets, beside = ([*secrets, *key], []) if objects else (secrets, key)
+        joined = [*self._joined(objects, [files, *secrets]), *beside]
+        contents = [file.content for file in modes if objects or file not in trusted]
         written = pulumi.Output.all(*(pulumi.Output.unsecret(one.stdout) for one in secrets))
         self.service = service(
             f"{name}-container",
@@ -109,7 +111,7 @@ class Registry(pulumi.ComponentResource):
                 image=images.registry,
                 command=["/bin/sh", f"/etc/distribution/registry-{'start' if args.headers is None else 'notifying'}"],
                 # Without a collector every trace would be an error in the log.
-                environment={"OTEL_TRACES_EXPORTER": "none", **environment(args.objects)},
+                environment={"OTEL_TRACES_EXPORTER": "none", **environment(objects)},
                 volumes=[
                     bind(self._home, "/etc/distribution"),
                     bind(SOCKETS, SOCKETS_INSIDE, read_only=False),
@@ -117,7 +119,7 @@ class Registry(pulumi.ComponentResource):
                     docker.ContainerVolumeArgs(volume_name=volumes.logs.name, container_path="/var/log/registry"),
                 ],
                 tmpfs={"/tmp": "rw,noexec,nosuid,size=64m"},  # noqa: S108 - inside the container
-                sysctls=sysctls(args.objects),
+                sysctls=sysctls(objects),
                 healthy="/bin/sh /etc/distribution/registry-start healthy",
                 memory=args.limits.registry_memory,
                 processes=args.limits.registry_processes,
@@ -125,7 +127,7 @@ class Registry(pulumi.ComponentResource):
             ),
             host,
             network,
-            host.docker_options(self, after=[files, *secrets, *joined]),
+            self._options([files, *secrets, *joined], args.storage),
         )
         self.register_outputs({})
 
@@ -143,15 +145,28 @@ class Registry(pulumi.ComponentResource):
         """What opens the object store: one more."""
         return [] if args.store_key is None else [self._kept(KEY, KEY, args.store_key.apply(key_text), directories)]
 
-    def _joined(self, args: RegistryArgs, after: Sequence[Command]) -> list[Command]:
+    def _options(self, after: Sequence[Command], storage: Storage) -> pulumi.ResourceOptions:
+        """Where the images move, what was pushed lately is copied when the old container is gone."""
+        words = [_HOSTS, "move", "switch", *([f"--objects={storage.objects.place}"] if storage.objects else [])]
+        switch = f"sh -c {shlex.quote(f'test ! -e {_MOVE} || {shlex.join(words)}')}"
+
+        async def move(_: pulumi.ResourceHookArgs) -> None:
+            await self._host.run(switch)
+
+        bound = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(f"{self._name}-move", move)])
+        return pulumi.ResourceOptions.merge(
+            self._host.docker_options(self, after=after), pulumi.ResourceOptions(hooks=bound)
+        )
+
+    def _joined(self, objects: S3 | None, after: Sequence[Command]) -> list[Command]:
         """This host's entry among those that write to the bucket: before the registry, and until it is gone."""
-        if args.objects is None:
+        if objects is None:
             return []
         leave = f"test ! -x {_HOSTS} || {_HOSTS} hosts leave"
         command = CommandArgs(
             create=shlex.join([_HOSTS, "hosts", "join", self._host.stack]),
             delete=f"sh -c {shlex.quote(leave)}",
-            stdin=store_text(args.objects, self._host.root),
+            stdin=store_text(objects, self._host.root),
             puts=Puts(kept=[Entry("/var/lib/docker-registry/bucket.json", "0644", "root:root")]),
         )
         under = pulumi.ResourceOptions(parent=self, depends_on=list(after))

@@ -8,7 +8,7 @@ import pulumi_docker as docker
 from components.connection import Command, CommandArgs
 from components.host import STACK_LABEL, Host, table, volume_directories
 from components.manifest import Puts
-from config.s3 import S3
+from config.storage import Storage
 from rendering.bundle import Entry
 from rendering.rootfs import TOOLS
 
@@ -28,7 +28,7 @@ class Volumes(pulumi.ComponentResource):
     Volumes `registry-data`, `registry-logs` and `registry-ui-logs` lead to three of them.
     The images lie in the directory; the volume only points there. Destroy leaves both. A volume that exists and points
     elsewhere fails the run: Docker would take it silently, and the registry would come up empty. So do images that are
-    here, and are to be looked for in an object store, or the other way round.
+    here, and are to be looked for in an object store, or the other way round, unless they were moved.
     `ready`: the directories are there, but for those that a hand-made proxy may read.
     """
 
@@ -40,12 +40,12 @@ class Volumes(pulumi.ComponentResource):
     ready: Command
 
     def __init__(
-        self, name: str, host: Host, objects: S3 | None = None, opts: pulumi.ResourceOptions | None = None
+        self, name: str, host: Host, storage: Storage | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("registry:volumes:Volumes", name, None, opts)
         self._name = name
         self._host = host
-        self._objects = objects
+        self._storage = storage or Storage()
         volumes = volume_directories(host.root)
         # The proxy mounts it, and Docker can't mount what is not there. Made as the registry would make it.
         self.files = f"{volumes['registry-data']}/docker"
@@ -56,7 +56,8 @@ class Volumes(pulumi.ComponentResource):
     def _prepare(self, volumes: dict[str, str]) -> Command:
         directories = [*_directories(self._host.root), Entry(self.files, "0755", "root:root")]
         pairs = [f"{volume}={path}" for volume, path in volumes.items()]
-        elsewhere = [f"--objects={self._objects.place}"] if self._objects else []
+        objects = self._storage.objects
+        elsewhere = [f"--objects={objects.place}"] if objects else ["--beside"] if self._storage.s3 else []
         create = shlex.join([f"{TOOLS}/prepare-volumes", str(len(directories)), *elsewhere, *pairs])
         args = CommandArgs(create, stdin=table(directories), puts=Puts(directories))
         return self._host.command(f"{self._name}-prepare", args, pulumi.ResourceOptions(parent=self))

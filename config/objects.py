@@ -26,7 +26,7 @@ _WHY = "because storage.driver is s3"
 def objects_apart(images: Images, storage: Storage) -> Iterator[Fault]:
     """Earlier versions hide repositories and tags."""
     version = images.registry.version
-    if storage.s3 is not None and version is not None and version < _SINCE[: len(version)]:
+    if storage.objects is not None and version is not None and version < _SINCE[: len(version)]:
         expected = f"registry:3.1.2 or later, {_WHY}: earlier ones hide there what has a longer name than another"
         yield Fault(key_of("images", ("registry",)), shown(str(images.registry)), expected)
 
@@ -55,7 +55,12 @@ def objects_fit(storage: Storage, limits: Limits) -> Iterator[Fault]:
 
 def objects_by_the_registry(host: Host, storage: Storage, nginx: Nginx, mirrors: tuple[Mirror, ...]) -> Iterator[Fault]:
     """Who would look for images among the host's files finds none."""
-    if storage.s3 is None:
+    if storage.s3 is not None and storage.objects is None and nginx.fast_path:
+        expected = (
+            "false, because storage.s3 is set: to turn the driver would replace the proxy's container, and pulls fail"
+        )
+        yield Fault(key_of("nginx", ("fastPath",)), "true", expected)
+    if storage.objects is None:
         return
     if nginx.fast_path:
         yield Fault(key_of("nginx", ("fastPath",)), "true", f"false, {_WHY}: nginx has no files to serve")
@@ -68,6 +73,6 @@ def objects_by_the_registry(host: Host, storage: Storage, nginx: Nginx, mirrors:
 
 def objects_without_backup(storage: Storage, backup: Backup) -> Iterator[Fault]:
     """It reads files."""
-    if storage.s3 is not None and backup.repository is not None:
+    if storage.objects is not None and backup.repository is not None:
         expected = f"no value, {_WHY}: a backup reads the host's files; use the store's own versioning or replication"
         yield Fault(key_of("backup", ("repository",)), shown(backup.repository), expected)

@@ -66,10 +66,12 @@ class Storage(Concern):
 
     driver: Literal["filesystem", "s3"] = "filesystem"
     """Storage driver of the registry: the host's file system, or an S3-compatible object store, with which some things
-    are not there yet: docs/storage.md. On a host that has images a change is refused, because it would hide them."""
+    are not there yet: docs/storage.md. On a host that has images a change is refused, because it would hide them,
+    unless `registryctl move` has copied them."""
 
     s3: S3 | None = Field(default=None, validate_default=True)
-    """The object store, with `driver: s3`."""
+    """The object store, with `driver: s3`. With `filesystem`: the one to which `registryctl move` copies the images, or
+    from which they came; the registry does not use it."""
 
     warn_percent: Annotated[int, Whole(50, 94)] = Field(default=85, examples=[85])
     """Percent of the file system of data or logs from which on `up` and `registry-status` warn. From
@@ -77,9 +79,12 @@ class Storage(Concern):
 
     @field_validator("s3")
     @classmethod
-    def _only_with_driver(cls, value: S3 | None, info: ValidationInfo) -> S3 | None:
+    def _there_with_driver(cls, value: S3 | None, info: ValidationInfo) -> S3 | None:
         if info.data.get("driver") == "s3" and value is None:
             raise refused("a bucket, because storage.driver is s3: at least storage.s3.bucket and region or endpoint")
-        if info.data.get("driver") == "filesystem" and value is not None:
-            raise refused("no value, because storage.driver is filesystem", found="an object store")
         return value
+
+    @property
+    def objects(self) -> S3 | None:
+        """The object store in which the images lie; None: they are files."""
+        return self.s3 if self.driver == "s3" else None

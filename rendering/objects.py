@@ -26,33 +26,32 @@ def authorities(objects: S3 | None, home: str) -> list[HostFile]:
     return [HostFile(f"{home}/{_AUTHORITIES}", objects.server_ca)] if objects and objects.server_ca else []
 
 
-def on_host(objects: S3 | None, root: str) -> dict[str, str | None]:
-    """Where the host's own tools find the CA certificates and the key: paths on the host, none where there are none."""
-    home = f"{root}/docker-registry/etc"
-    return {
-        "store_authorities": f"{home}/{_AUTHORITIES}" if objects and objects.server_ca else None,
-        "store_key": f"{home}/{KEY}" if objects and objects.secret_key else None,
-    }
+def on_host(objects: S3 | None, root: str) -> dict[str, object]:
+    """How the host's own tools reach the store, with paths on the host; none where there is no store."""
+    return {"store": _store(objects, root) if objects else None}
 
 
 def store_text(objects: S3, root: str) -> str:
-    """How the store is reached, as the host's facts have it, for what needs it before they are there."""
-    places = on_host(objects, root)
-    store = {
+    """The same, as the host's facts have it, for what needs it before they are there."""
+    return json.dumps(on_host(objects, root), indent=2) + "\n"
+
+
+def _store(objects: S3, root: str) -> dict[str, object]:
+    home = f"{root}/docker-registry/etc"
+    return {
         "bucket": objects.bucket,
         "prefix": objects.prefix or "",
         "endpoint": objects.endpoint or "",
         "region": objects.region_name,
         "pathStyle": objects.path_style,
-        "authorities": places["store_authorities"],
-        "key": places["store_key"],
+        "authorities": f"{home}/{_AUTHORITIES}" if objects.server_ca else None,
+        "key": f"{home}/{KEY}" if objects.secret_key else None,
     }
-    return json.dumps({"store": store}, indent=2) + "\n"
 
 
 def environment(objects: S3 | None) -> dict[str, str]:
-    """Where the SDK finds both, and what the writer waits for: paths inside the container."""
-    found = {"WRITER_WAITS_FOR": JOINED} if objects else {}
+    """Which storage it has; where the SDK finds both, and what the writer waits for: paths inside the container."""
+    found = {"STORAGE": "s3", "WRITER_WAITS_FOR": JOINED} if objects else {}
     if objects and objects.secret_key:
         found["AWS_SHARED_CREDENTIALS_FILE"] = f"{_INSIDE}/{KEY}"
     if objects and objects.server_ca:

@@ -22,6 +22,7 @@ f 0700 0:0   /var/opt/docker-registry/etc/registry-healthy
 f 0700 0:0   /var/opt/docker-registry/etc/registry-log
 f 0700 0:0   /var/opt/docker-registry/etc/registry-publish
 f 0700 0:0   /var/opt/docker-registry/etc/registry-start
+f 0700 0:0   /var/opt/docker-registry/etc/registry-storage
 f 0700 0:0   /var/opt/docker-registry/etc/registry-writer
 f 0700 0:0   /var/opt/docker-registry/etc/registry-writers
 d 0700 0:0   /var/opt/docker-registry/logs

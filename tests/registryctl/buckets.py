@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -84,10 +84,26 @@ class MemoryBucket:
             raise Unreadable(f"{key}: larger than {limit} bytes")
         return data
 
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """One request."""
+        self._ask("part", key)
+        with self._lock:
+            if key not in self._content:
+                raise NotThere(key)
+            return self._content[key][0][start : start + length]
+
     def write(self, key: str, data: bytes) -> None:
         """One request."""
         self._ask("write", key)
         self.put(key, data)
+
+    def write_large(self, key: str, pieces: Iterable[bytes]) -> None:
+        """One for each piece; the object is there after the last."""
+        parts = []
+        for piece in pieces:
+            self._ask("piece", key)
+            parts.append(piece)
+        self.put(key, b"".join(parts))
 
     def remove(self, keys: Sequence[str]) -> dict[str, str]:
         """One request for a thousand."""

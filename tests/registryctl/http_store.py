@@ -41,6 +41,8 @@ class HttpStore:
     cut: int = 0
     """So many contents are cut off in the middle."""
     page: int = 1000
+    parts: dict[int, bytes] = field(default_factory=dict)
+    """Of the upload that is under way."""
 
     def answer(self, asked: Asked, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers."""
@@ -54,16 +56,38 @@ class HttpStore:
         if name != BUCKET:
             return 404, error("NoSuchBucket"), {}
         if asked.method == "GET":
-            return self._object(key) if key else self._list(asked.query)
-        if asked.headers.get("content-md5") != base64.b64encode(hashlib.md5(body).digest()).decode():  # noqa: S324
+            return self._object(key, asked.headers.get("range", "")) if key else self._list(asked.query)
+        in_parts = bool({"uploads", "uploadId"} & asked.query.keys())
+        if not _sums(asked, body) and not (in_parts and asked.method != "PUT"):
             return 400, error("InvalidDigest"), {}
+        return self._changed(asked, key, body, in_parts=in_parts)
+
+    def _changed(self, asked: Asked, key: str, body: bytes, *, in_parts: bool) -> tuple[int, bytes, dict[str, str]]:
+        if in_parts:
+            return self._in_parts(asked, key, body)
         return self._put(key, body) if asked.method == "PUT" else self._delete(body)
 
-    def _object(self, key: str) -> tuple[int, bytes, dict[str, str]]:
+    def _object(self, key: str, part: str) -> tuple[int, bytes, dict[str, str]]:
         if key not in self.bucket.keys:
             return 404, error("NoSuchKey"), {}
         data = self.bucket.get(key)
+        if part:
+            first, last = part.removeprefix("bytes=").split("-")
+            return 206, data[int(first) : int(last) + 1], {}
         return 200, data, {"ETag": f'"{etag_of(data)}"'}
+
+    def _in_parts(self, asked: Asked, key: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        if asked.method == "PUT":
+            self.parts[int(asked.query["partNumber"])] = body
+            return 200, b"", {"ETag": f'"{etag_of(body)}"'}
+        if asked.method == "DELETE":
+            self.parts.clear()
+            return 204, b"", {}
+        if "uploads" in asked.query:
+            return 200, b"<Result><UploadId>its-upload</UploadId></Result>", {"Content-Type": "application/xml"}
+        self.bucket.put(key, b"".join(self.parts[number] for number in sorted(self.parts)))
+        self.parts.clear()
+        return 200, b"<Result><ETag>whole</ETag></Result>", {"Content-Type": "application/xml"}
 
     def _list(self, query: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         most = min(int(query.get("max-keys", 1000)), self.page)
@@ -89,6 +113,10 @@ class HttpStore:
         stayed = self.bucket.remove(keys)
         errors = "".join(f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code></Error>" for key in stayed)
         return 200, f"<DeleteResult>{errors}</DeleteResult>".encode(), {"Content-Type": "application/xml"}
+
+
+def _sums(asked: Asked, body: bytes) -> bool:
+    return asked.headers.get("content-md5") == base64.b64encode(hashlib.md5(body).digest()).decode()  # noqa: S324
 
 
 def _moment(nanoseconds: int) -> str:
@@ -125,7 +153,7 @@ def serving(store: HttpStore) -> Iterator[HttpStore]:
                 return
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = _do  # noqa: N815
+        do_GET = do_PUT = do_POST = do_DELETE = _do  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Nothing."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from registryctl import writers
 from registryctl.hosts import command, times
 from registryctl.hosts.messages import ENTRIES, Entry, send
 from registryctl.hosts.run import Clock
@@ -140,3 +141,16 @@ def test_a_removal_that_got_no_answer_is_outlasted(bucket: MemoryBucket, tmp_pat
 
 def _away(kind: str, key: str) -> None:
     raise StorageError(f"{kind} {key}")
+
+
+def test_a_host_whose_images_moved_to_files_leaves(
+    here: Path, bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its registry runs, and writes elsewhere; before that it stays."""
+    join(monkeypatch)
+    monkeypatch.setattr(writers, "container_process", lambda: 17)
+    assert run("hosts", "leave").code == 1
+    assert len(entries_of(bucket)) == 1
+    (here / "host.json").write_text(json.dumps({**DEFAULTS, "root": str(here)}))
+    assert run("hosts", "leave").code == 0
+    assert entries_of(bucket) == []

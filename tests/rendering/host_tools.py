@@ -17,7 +17,7 @@ OWNER = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name
 """An owner that this user may give a file to."""
 
 _PLACES = (TOOLS, "/var/lib/docker-registry", "/run/docker-registry")
-_LATER = ("/etc/docker-registry",)
+_LATER = ("/etc/docker-registry", "/usr/local/bin/registryctl")
 _SECONDS = 20
 
 

@@ -248,10 +248,10 @@ def test_a_mirror_that_would_hide_images_is_refused(host: FakeHost) -> None:
     assert _prepare_mirror(host) == done
 
 
-def _objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
+def objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
     """The volumes of a host that is to have its images in a bucket, and has been told of another."""
     if known:
-        host.path("/etc/docker-registry").mkdir(parents=True)
+        host.path("/etc/docker-registry").mkdir(parents=True, exist_ok=True)
         host.path("/etc/docker-registry/host.json").write_text(f'{{\n  "root": "/srv",\n  "objects": "{known}"\n}}\n')
     host.command("docker", "exit 1")
     directory = host.path("/srv/data")
@@ -263,24 +263,24 @@ def _objects(host: FakeHost, bucket: str, *, known: str = "") -> Ran:
 def test_images_that_an_object_store_would_hide(host: FakeHost) -> None:
     """Are in its way, on another disk too; what was deleted is not."""
     folder = host.path("/srv/data/docker/registry/v2/repositories/r/_manifests/revisions/sha256/12")
-    assert _objects(host, "acme").code == 0
+    assert objects(host, "acme").code == 0
     folder.mkdir(parents=True)
-    assert _objects(host, "acme").code == 0
+    assert objects(host, "acme").code == 0
     (folder / "link").touch()
-    done = _objects(host, "acme")
+    done = objects(host, "acme")
     assert done.code == 1
     assert "There are images in " in done.err
     repositories = host.path("/srv/data/docker/registry/v2/repositories")
     repositories.rename(host.path("/srv/disk"))
     repositories.symlink_to(host.path("/srv/disk"))
-    assert _objects(host, "acme") == done
+    assert objects(host, "acme") == done
 
 
 def test_images_that_can_not_be_looked_for(host: FakeHost) -> None:
     """May be there: an object store would hide them."""
     host.path("/srv/data/docker/registry/v2/repositories").mkdir(parents=True)
     host.command("find", "echo 'Input/output error' >&2; exit 1")
-    done = _objects(host, "acme")
+    done = objects(host, "acme")
     assert done.code == 1
     assert "Input/output error" in done.err
 
@@ -288,6 +288,6 @@ def test_images_that_can_not_be_looked_for(host: FakeHost) -> None:
 @pytest.mark.parametrize(("bucket", "code"), [("acme/a", 0), ("acme/b", 1), ("", 1)])
 def test_images_in_a_bucket_are_not_left_there(bucket: str, code: int, host: FakeHost) -> None:
     """For another bucket, or for files of the host."""
-    done = _objects(host, bucket, known="acme/a")
+    done = objects(host, bucket, known="acme/a")
     assert done.code == code
     assert ("images are in the bucket acme/a, not in " in done.err) == bool(code)

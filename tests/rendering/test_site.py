@@ -111,7 +111,9 @@ def test_the_password_ends_at_the_proxy() -> None:
     ]
     # A location that has headers of its own passes on no others.
     own = DEFAULT.count("proxy_set_header Host ") - 1
-    assert own == DEFAULT.count("proxy_pass_request_headers off;") == 3
+    # What waits for a reader has none any more: it comes by the proxy itself.
+    assert "listen unix:/run/reader-later.sock;" in block(DEFAULT, "server", -1)
+    assert own - 1 == DEFAULT.count("proxy_pass_request_headers off;") == 3
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])
@@ -172,13 +174,17 @@ def test_the_registry_is_reached_by_its_sockets_alone() -> None:
         "proxy_pass http://reader/v2/$repository/manifests/$named_tag;",
         "proxy_pass http://reader$registry_uri;",
         "proxy_pass http://reader;",
+        # Once it is there again.
+        "proxy_pass http://unix:/run/registry/reader.socket;",
         # That of the generation which the gate let it through to.
         "proxy_pass http://unix:/run/registry/writers/$writer/socket:$registry_uri;",
         "proxy_pass http://$registry_ui;",
         # The server inside, by the name of its group.
         "proxy_pass http://accounts/;",
     }
-    assert block(DEFAULT, "upstream reader") == ["server unix:/run/registry/reader.socket;", "keepalive 16;"]
+    reader, later = "server unix:/run/registry/reader.socket", "server unix:/run/reader-later.sock"
+    upstream = [f"{reader} max_fails=0;", f"{later} max_fails=0 backup;", "keepalive 16;"]
+    assert block(DEFAULT, "upstream reader") == upstream
 
 
 def test_old_docker_gets_404_on_request() -> None:
@@ -249,7 +255,10 @@ def test_redirects_name_another_port() -> None:
         "return 307 https://images.example.net:8443/ui/;",
     }
     listens = [line for line in lines(site) if line.startswith("listen ")]
-    assert listens == ["listen 80;", "listen 443 ssl;", "listen 80 default_server;", "listen 443 ssl default_server;"]
+    assert listens == [
+        *("listen 80;", "listen 443 ssl;", "listen 80 default_server;", "listen 443 ssl default_server;"),
+        "listen unix:/run/reader-later.sock;",
+    ]
 
 
 def test_it_names_the_stack_that_wrote_it() -> None:

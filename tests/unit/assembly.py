@@ -48,7 +48,7 @@ class Assembly:
 
     @cached_property
     def volumes(self) -> Volumes:
-        return Volumes("v", self.host, self.settings.storage.s3)
+        return Volumes("v", self.host, self.settings.storage)
 
     @cached_property
     def registry(self) -> Registry:
@@ -61,7 +61,7 @@ class Assembly:
             secrets.registry_http_secret,
             settings.notifications,
             secrets.endpoint_headers,
-            settings.storage.s3,
+            settings.storage,
             secrets.store_key,
         )
         return Registry("r", args, self.host, self.network, self.volumes, self.images)

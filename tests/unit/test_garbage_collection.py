@@ -22,7 +22,7 @@ TRACES = "/var/lib/docker-registry/gc /var/lib/systemd/timers/stamp-docker-regis
 def _collection(preview: bool, changes: Stack | None = None) -> Recording:
     def build(settings: Settings, secrets: Secrets) -> object:
         others = Assembly(settings, secrets)
-        facts = Facts("f", settings, others.host, others.certificate)
+        facts = Facts("f", settings, others.host, others.certificate, others.registry.service)
         services = [others.registry.service, others.nginx.service]
         return GarbageCollection("g", settings.gc, others.host, facts, services)
 

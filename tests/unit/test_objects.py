@@ -61,6 +61,7 @@ def test_amazon_s_is_asked_by_its_region() -> None:
     assert "r-store-key" not in run.resources
     assert run["r-container"].inputs["envs"] == [
         "OTEL_TRACES_EXPORTER=none",
+        "STORAGE=s3",
         "TZ=Etc/UTC",
         "WRITER_WAITS_FOR=/run/registry/joined",
     ]
@@ -189,3 +190,23 @@ def test_its_service_begins_anew_with_other_tools(objects: Recording) -> None:
     assert "\nExecStart=/usr/local/bin/registryctl hosts serve\n" in unit
     assert re.search(r"^# Of the tools [0-9a-f]+:", unit, re.MULTILINE)
     assert "facts-host" in objects["hosts-barrier"].depends_on
+
+
+def test_a_bucket_beside_files_changes_no_container() -> None:
+    """The key and the tools' knowledge are there; registry and proxy go on as they are."""
+    settings = {"storage": {"s3": {**OBJECTS, "cacheSize": "1G"}}, **BESIDES}
+    beside = assembled("registry", False, settings)
+    plain = assembled("registry", False, {**BESIDES})
+    assert beside["r-container"].inputs == plain["r-container"].inputs
+    assert "s3" not in _storage(beside, "config")
+    assert "r-joined" not in beside.resources
+    assert " --beside " in beside["v-prepare"].inputs["create"]
+
+
+def test_the_driver_is_turned_without_another_proxy() -> None:
+    """What the proxy's container has does not depend on the driver."""
+    turned = [
+        assembled("nginx", False, {"storage": {"driver": driver, "s3": OBJECTS}, **BESIDES})["p-container"].inputs
+        for driver in ("filesystem", "s3")
+    ]
+    assert turned[0] == turned[1]

@@ -138,10 +138,11 @@ def test_docker_objects_bear_the_stack_s_name(run: Recording) -> None:
 
 def test_orphans_make_way_for_networks_and_containers(run: Recording) -> None:
     """What an interrupted run left under the name of a new network or container is removed before that is made."""
-    assert run.hooks == {"host-remove-orphan"}
+    assert run.hooks == {"host-remove-orphan", "registry-move"}
     for kind in ("docker:index/network:Network", "docker:index/container:Container"):
         for resource in run.of_type(kind):
-            assert resource.before_create == ("host-remove-orphan",), resource.name
+            more = ("registry-move",) if resource.name == "registry-container" else ()
+            assert resource.before_create == ("host-remove-orphan", *more), resource.name
 
 
 def test_commands_wait_for_the_host(run: Recording) -> None:

@@ -88,7 +88,8 @@ def test_it_serves_its_own_configuration(preview: bool) -> None:
     files = _registry(preview).files
     programs = {name: files[f"/var/opt/docker-registry/etc/registry-{name}"][1] for name in PROGRAMS}
     assert {(one.mode, one.owner) for one in programs.values()} == {("0700", "root:root")}
-    assert "registry serve /etc/distribution/config.yml" in str(programs["writer"].content)
+    assert 'registry serve "$config"' in str(programs["writer"].content)
+    assert 'cp "$given" /tmp/config.yml' in str(programs["storage"].content)
     assert 'REGISTRY_HTTP_SECRET=$(cat "$here/http.secret")' in str(programs["start"].content)
 
 

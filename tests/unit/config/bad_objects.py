@@ -35,8 +35,8 @@ BAD_OBJECTS = [
     Bad({"storage": {"driver": "azure"}}, "docker-registry:storage.driver", '"azure"', "filesystem or s3"),
     Bad({"storage": {"driver": "s3"}, **BESIDES}, "docker-registry:storage.s3", "nothing",
         "a bucket, because storage.driver is s3: at least storage.s3.bucket and region or endpoint"),
-    Bad({"storage": {"s3": OBJECTS}}, "docker-registry:storage.s3", "an object store",
-        "no value, because storage.driver is filesystem"),
+    Bad({"storage": {"s3": OBJECTS}, "nginx": {"fastPath": True}}, "docker-registry:nginx.fastPath", "true",
+        "false, because storage.s3 is set: to turn the driver would replace the proxy's container, and pulls fail"),
     *(_bad({"bucket": bucket}, "bucket", f'"{bucket}"', _BUCKET) for bucket in ("ab", "Acme", "a/b/c", "a..b", "-ab")),
     *(_bad({"endpoint": url}, "endpoint", f'"{url}"', _ENDPOINT)
       for url in ("a.b", "ftp://a.b", "https://a.b/path", "https://a.b:0", "https://a.b:65536", "https://A.b")),

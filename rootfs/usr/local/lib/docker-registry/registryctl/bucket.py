@@ -6,19 +6,19 @@ bucket is opened, and no earlier: most hosts don't have it.
 
 from __future__ import annotations
 
-import base64
 import configparser
-import hashlib
 import importlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
 
+from registryctl import multipart
 from registryctl.endings import ToolError
 from registryctl.facts import Store
+from registryctl.multipart import sum_of
 from registryctl.storage import NoRoom, NotThere, StorageError, Unreadable
 
 MOST_AT_ONCE = 1000
@@ -76,7 +76,17 @@ class Bucket(Protocol):
         """What a listing would tell of one. NotThere."""
 
 
-class _Client(Protocol):
+class LargeBucket(Bucket, Protocol):
+    """A bucket whose objects may be larger than memory."""
+
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """So many bytes of the content. NotThere; Unreadable."""
+
+    def write_large(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Content that comes in pieces of at least 5 MiB, but for the last; all at once. NoRoom."""
+
+
+class _Client(multipart.Client, Protocol):
     """What is used of botocore's client."""
 
     meta: Any
@@ -112,6 +122,15 @@ def _answers(key: str) -> Iterator[None]:
         if status == _NO_SPACE or code.endswith(_FULL):
             raise NoRoom(why) from error
         raise (Unreadable if status == _FORBIDDEN and key else StorageError)(why) from error
+
+
+@contextmanager
+def _written(key: str) -> Iterator[None]:
+    try:
+        with _answers(key):
+            yield
+    except (NotThere, Unreadable) as error:
+        raise StorageError(f"it can't be written: {error}") from error
 
 
 class StoreBucket:
@@ -156,9 +175,19 @@ class StoreBucket:
 
     def read(self, key: str, limit: int) -> bytes:
         """Again where the body was cut off."""
+        return self._try(key, limit)
+
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """The same."""
+        data = self._try(key, length, Range=f"bytes={start}-{start + length - 1}")
+        if len(data) != length:
+            raise StorageError(f"{key}: it is shorter than it was")
+        return data
+
+    def _try(self, key: str, limit: int, **words: object) -> bytes:
         for left in reversed(range(_TRIES)):
             try:
-                return self._read(key, limit)
+                return self._read(key, limit, words)
             except (NotThere, Unreadable):
                 raise
             except StorageError:
@@ -166,9 +195,9 @@ class StoreBucket:
                     raise
         raise AssertionError
 
-    def _read(self, key: str, limit: int) -> bytes:
+    def _read(self, key: str, limit: int, words: Mapping[str, object]) -> bytes:
         with _answers(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **words)
             size, body = int(answer["ContentLength"]), answer["Body"]
             try:
                 if size > limit:
@@ -188,11 +217,13 @@ class StoreBucket:
 
     def write(self, key: str, data: bytes) -> None:
         """With its sum, by which the store knows that all came."""
-        try:
-            with _answers(key):
-                self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, ContentMD5=_sum(data))
-        except (NotThere, Unreadable) as error:
-            raise StorageError(f"it can't be written: {error}") from error
+        with _written(key):
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, ContentMD5=sum_of(data))
+
+    def write_large(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Each piece with its own."""
+        with _written(key):
+            multipart.send(self._client, {"Bucket": self._bucket, "Key": self._prefix + key}, pieces)
 
     def remove(self, keys: Sequence[str]) -> dict[str, str]:
         """A thousand at a time."""
@@ -222,16 +253,12 @@ class StoreBucket:
         raise NotThere(key)
 
 
-def _sum(data: bytes) -> str:
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-
-
 def _with_sum(params: dict[str, Any], **_: object) -> None:
     """Newer clients send another sum with a removal than older stores ask for."""
-    params["headers"]["Content-MD5"] = _sum(params["body"])
+    params["headers"]["Content-MD5"] = sum_of(params["body"])
 
 
-def open_bucket(store: Store) -> Bucket:
+def open_bucket(store: Store) -> LargeBucket:
     """The bucket of this host's registry; nothing is asked yet. Raises `ToolError`."""
     try:
         session, config = importlib.import_module("botocore.session"), importlib.import_module("botocore.config")

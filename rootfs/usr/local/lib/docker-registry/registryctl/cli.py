@@ -30,6 +30,7 @@ registryctl COMMAND [OPTION]...
   metrics    say how the registry is, in numbers for Prometheus
   mirrors    keep mirrors of other registries within their bounds
   hosts      say which hosts have the same bucket, and forget one that is gone
+  move       bring the images from files of the host to an object store, or back
   notify     tell somebody what became worse, and what is well again
 
 Each explains itself: registryctl COMMAND --help. registryctl --version tells the version.
@@ -51,6 +52,7 @@ COMMANDS = {
     "metrics": "registryctl.metrics.command",
     "mirrors": "registryctl.mirrors.command",
     "hosts": "registryctl.hosts.command",
+    "move": "registryctl.moving.command",
     "notify": "registryctl.notify",
 }
 """Command → the module whose `run` it is."""

@@ -64,6 +64,15 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A bucket to which the images may be moved."""
+
+    place: str
+    """As `Facts.objects` would have it."""
+    store: Store
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The certificate of the proxy. `chain` and `key` are the host's own pair of which it is a copy, if it is one."""
 
@@ -109,6 +118,8 @@ class Facts:
     """The bucket, and the directory in it, where the images lie in an object store; none where they are files."""
     store: Store | None = None
     """How that is reached. None also where an earlier version wrote the facts."""
+    beside: Beside | None = None
+    """Where the images are files."""
 
     @property
     def data(self) -> Path:
@@ -238,7 +249,12 @@ def _facts(whole: _Part) -> Facts:
         bounded=tuple(map(_bounded, whole.parts("mirrorBounds"))) if whole.has("mirrorBounds") else (),
         objects=whole.text("objects") if whole.has("objects") else "",
         store=_store(whole.part("store")) if whole.has("store") else None,
+        beside=_beside(whole.part("beside")) if whole.has("beside") else None,
     )
+
+
+def _beside(part: _Part) -> Beside:
+    return Beside(part.text("place"), _store(part.part("store")))
 
 
 def _store(part: _Part) -> Store:

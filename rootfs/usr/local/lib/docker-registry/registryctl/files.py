@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time as clock
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class FileStorage(Plain):
     def __init__(self, root: Path | str) -> None:
         self._root = os.fspath(root)
         self._changed: set[str] = set()
+        self._making = threading.Lock()
 
     def _full(self, path: str) -> str:
         framed = f"/{path}/"
@@ -95,29 +97,44 @@ class FileStorage(Plain):
 
     def write(self, path: str, data: bytes, time: int | None = None) -> None:
         """Written beside the tree, where a crash leaves nothing in the way, and put in place when it is durable."""
+        self._put(path, [data], _SCRATCH, time)
+
+    def pieces(self, path: str, size: int) -> Iterator[bytes]:
+        """A file's content, so many bytes at a time."""
+        with answers(path), open(self._full(path), "rb") as file:  # noqa: PTH123
+            while piece := file.read(size):
+                yield piece
+
+    def write_large(self, path: str, pieces: Iterable[bytes], number: int) -> None:
+        """As `write` does, of what may be larger than memory. Of those that write at a time each has another number."""
+        self._put(path, pieces, f"{_SCRATCH}.{number}", None)
+
+    def _put(self, path: str, pieces: Iterable[bytes], name: str, time: int | None) -> None:
         target = self._full(path)
         parent = os.path.dirname(target)  # noqa: PTH120  # as text: there may be many
         with answers(path):
-            self._make(parent)
+            with self._making:
+                self._make(parent)
             owner = os.stat(parent)  # noqa: PTH116
             near = owner.st_dev != os.stat(self._root).st_dev  # noqa: PTH116
-            scratch = f"{parent if near else self._root}/{_SCRATCH}"
-            self._scratch(scratch, data, owner, time)
+            scratch = f"{parent if near else self._root}/{name}"
+            self._scratch(scratch, pieces, owner, time)
             os.replace(scratch, target)  # noqa: PTH105
             _sync(parent)
 
-    def _scratch(self, path: str, data: bytes, owner: os.stat_result, time: int | None) -> None:
+    def _scratch(self, path: str, pieces: Iterable[bytes], owner: os.stat_result, time: int | None) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "wb") as file:  # noqa: PTH123
-                file.write(data)
+                for piece in pieces:
+                    file.write(piece)
                 file.flush()
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
                 os.fchmod(descriptor, owner.st_mode & 0o666 | 0o600)
                 if time is not None:
                     os.utime(descriptor, ns=(time, time))
                 os.fsync(descriptor)
-        except OSError:
+        except BaseException:
             os.unlink(path)  # noqa: PTH108
             raise
 

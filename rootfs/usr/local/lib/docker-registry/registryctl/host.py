@@ -20,6 +20,7 @@ from registryctl.hosts.watching import Watched
 from registryctl.journals import Barrier, BarrierError, BrokenOffError, BusyError, Written
 from registryctl.locks import locked
 from registryctl.machine import RESULTS, Machine
+from registryctl.moving import record, times
 from registryctl.objects import ObjectStorage
 from registryctl.plan import Fresh, Plan
 from registryctl.storage import AwayError, Storage, StorageError
@@ -44,6 +45,7 @@ def open_host(reason: str, wait: int, *, files: bool = False) -> Host:
     `files`: only where the images are files, for what can't work on others.
     """
     found = facts.load()
+    record.refuse_while_switched(found.objects)
     if files:
         refuse_objects(found)
     if found.data.exists() and not os.access(found.data, os.R_OK | os.W_OK | os.X_OK):
@@ -53,7 +55,7 @@ def open_host(reason: str, wait: int, *, files: bool = False) -> Host:
         return Host(found, FileStorage(found.data), local, wait)
     bucket = _bucket_of(found)
     barrier = barrier_of(bucket, local, reason, wait)
-    storage = ObjectStorage(Watched(bucket, barrier.unsure), barrier.guard)
+    storage = ObjectStorage(Watched(bucket, barrier.unsure), barrier.guard, lambda: times.load(bucket))
     return Host(found, storage, barrier, wait, barrier.others)
 
 

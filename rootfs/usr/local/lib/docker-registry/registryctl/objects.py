@@ -49,9 +49,17 @@ class ObjectStorage:
 
     directories = False
 
-    def __init__(self, bucket: Bucket, guard: Callable[[], None] = _nobody_to_ask) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        guard: Callable[[], None] = _nobody_to_ask,
+        pushed: Callable[[], Mapping[str, tuple[int, int]]] = dict,
+    ) -> None:
+        """`pushed`: of tags that were moved here, when by the store's clock, and when they were pushed."""
         self._bucket = bucket
         self._guard = guard
+        self._moved = pushed
+        self._pushed: Mapping[str, tuple[int, int]] | None = None
         self._listings: dict[str, Listing] = {}
         """By the beginning that was listed."""
         self._still = False
@@ -143,8 +151,15 @@ class ObjectStorage:
         return found
 
     def time(self, path: str) -> int:
-        """When it was written, by the store's clock."""
-        return self._look(path).time
+        """When it was written, by the store's clock. Of a tag that was only moved since: when it was pushed."""
+        written = self._look(path).time
+        if not path.endswith(_CURRENT):
+            return written
+        if self._pushed is None:
+            with _answers():
+                self._pushed = self._moved()
+        moved, pushed = self._pushed.get(path, (written, written))
+        return pushed if moved == written else written
 
     def size(self, path: str) -> int:
         """How many bytes."""

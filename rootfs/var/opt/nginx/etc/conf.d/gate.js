@@ -23,6 +23,10 @@ const MOST_WRITERS = 3;
 // One who stops the writer says so again each second: what is older was left behind.
 const CLOSING = 5000;
 
+// While images move to another storage there is no reader for some seconds (registryctl move). What is older says nothing.
+const MOVING = 15 * 60 * 1000;
+const LONGEST_READ_WAIT = 120 * 1000;
+
 const LONGEST_JOURNAL = 64 * 1024 * 1024;
 
 const DIGEST = /[A-Za-z0-9][A-Za-z0-9+._-]*:[A-Za-z0-9=_-]{32,}/g;
@@ -249,6 +253,35 @@ async function forward(r) {
     r.internalRedirect(may ? '@writer' : '@held');
 }
 
+function is_moving() {
+    try {
+        return Math.abs(Date.now() - fs.statSync(`${RUN}/moving`).mtimeMs) < MOVING;
+    } catch (e) {
+        return false;
+    }
+}
+
+function has_reader() {
+    try {
+        fs.statSync(`${RUN}/reader.socket`);
+        return true;
+    } catch (e) {
+        return false;
+    }
+}
+
+// There was no reader to ask. One that is said to be there now was seen gone just before: it gets a moment.
+async function read_later(r) {
+    for (let waited = 0; waited < LONGEST_READ_WAIT && is_moving(); waited += PAUSE) {
+        await pause(PAUSE);
+        if (has_reader()) {
+            r.internalRedirect('@reader');
+            return;
+        }
+    }
+    r.internalRedirect('@nobody');
+}
+
 // The writer has refused, or went away before it answered: to the next one.
 async function forward_again(r) {
     const v = r.variables;
@@ -279,4 +312,4 @@ function note_manifest(r) {
     }
 }
 
-export default {forward, forward_again, forward_tag, note_manifest, pass, pass_question};
+export default {forward, forward_again, forward_tag, note_manifest, pass, pass_question, read_later};

@@ -96,7 +96,7 @@ def _leave() -> int:
         return 0
     home = joining.load_home()
     try:
-        joining.leave(open_bucket(home.store), home.entry)
+        joining.leave(open_bucket(home.store), home.entry, still=not _has_moved_out())
     except joining.StillWritesError:
         raise
     except (StorageError, ToolError) as error:
@@ -104,6 +104,14 @@ def _leave() -> int:
             f"{error}\nIts entry stays. On another host: registryctl hosts forget {home.entry.stack}", file=sys.stderr
         )
     return 0
+
+
+def _has_moved_out() -> bool:
+    """Whether the registry has its images in files by now: the facts are written once it has."""
+    try:
+        return not facts.load().objects
+    except facts.FactsError:
+        return False
 
 
 def _means(home: joining.Home, bucket: Bucket) -> Means:

@@ -133,9 +133,14 @@ def _said(bucket: Bucket, me: Entry, *, last: bool) -> bool:
     return True
 
 
-def leave(bucket: Bucket, me: Entry, *, joined: Path | None = None, home: Path | None = None) -> None:
-    """Takes its entry away, its registry gone. Raises StorageError, BarrierError, StillWritesError, ToolError."""
-    if writers.container_process():
+def leave(
+    bucket: Bucket, me: Entry, *, still: bool = True, joined: Path | None = None, home: Path | None = None
+) -> None:
+    """Takes its entry away, its registry gone. Raises StorageError, BarrierError, StillWritesError, ToolError.
+
+    `still`: its registry, if it runs, writes there.
+    """
+    if still and writers.container_process():
         raise StillWritesError("the registry runs: this host still writes to its bucket")
     # First: from here on no writer begins.
     (joined or JOINED).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Moving the images from files of the host to an object store, or back, while they are served."""

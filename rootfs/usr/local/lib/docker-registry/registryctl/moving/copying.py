@@ -1,0 +1,268 @@
+"""Copies what one place has to another, so often as it takes. Nothing is changed where it comes from.
+
+What is the same already is left alone: a copy that was cut off goes on, and one that is repeated copies what differs.
+Content counts as there once it was read back there and its digest is its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from registryctl.digests import is_digest
+from registryctl.endings import EndError
+from registryctl.layout import BLOBS, REPOSITORIES, TRASH, blob_path, is_run
+from registryctl.moving import times
+from registryctl.moving.places import Objects, Place
+from registryctl.storage import Kind, NotThere, Storage, StorageError
+
+_AT_ONCE = 6
+"""Blobs. Each is a piece or two in memory."""
+_LINK, _TAG, _RECORD = "/link", times.TAG, ".json"
+_LONGEST = 1 << 28
+_Word = TypeVar("_Word")
+
+
+class Verified:
+    """The digests of the content that was found right in the place to which it was moved, in a file of this host."""
+
+    def __init__(self, path: Path, move: str) -> None:
+        self._lock = threading.Lock()
+        lines = path.read_text(encoding="ascii", errors="replace").split("\n") if path.exists() else []
+        if lines[:1] != [move]:
+            path.unlink(missing_ok=True)
+            lines = []
+        # What is behind the last line's end was cut off.
+        self._digests = {line for line in lines[1:-1] if is_digest(line)}
+        self._file = path.open("a", encoding="ascii")
+        self._file.write("\n" if lines else f"{move}\n")
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._digests
+
+    def add(self, digest: str) -> None:
+        """This one was."""
+        with self._lock:
+            self._digests.add(digest)
+            self._file.write(f"{digest}\n")
+            self._file.flush()
+
+
+@dataclass
+class Came:
+    """What came of it."""
+
+    blobs: int = 0
+    """Of all that are there."""
+    size: int = 0
+    """Bytes."""
+    copied: int = 0
+    """Blobs that were copied this time, or verified."""
+    links: int = 0
+    """Links and records that were written this time, or went."""
+    damaged: list[str] = field(default_factory=list)
+    """Digests that are not those of their content, where it comes from."""
+
+
+class Copying:
+    """From `source` to `target`. Nobody else writes to the target, and no tool removes at the source."""
+
+    def __init__(self, source: Place, target: Place, verified: Verified) -> None:
+        self._source, self._target, self._verified = source, target, verified
+        self._lock = threading.Lock()
+
+    def once(self) -> Came:
+        """While others may push. Raises StorageError, AwayError, EndError."""
+        return self._copy(last=False)
+
+    def last(self) -> Came:
+        """While nobody can write at the source: afterwards the target has what it has, and no other links.
+
+        Raises also where that is not so.
+        """
+        came = self._copy(last=True)
+        if came.damaged:
+            return came
+        self._target.storage.anew()
+        links = _links(self._source.storage)
+        self._compare(links)
+        if isinstance(self._target, Objects):
+            times.keep(self._target.bucket, self._source.storage, links)
+        self._uploads()
+        return came
+
+    def _copy(self, *, last: bool) -> Came:
+        came = Came()
+        source, target = self._source.storage, self._target.storage
+        source.anew()
+        target.anew()
+        # Links before content: what they lead to is there by then, and blobs that come later are of the next time.
+        links = _links(source)
+        self._blobs(came, last=last)
+        self._changes(links, came)
+        target.settle()
+        return came
+
+    def _blobs(self, came: Came, *, last: bool) -> None:
+        wanted, there = _blobs(self._source.storage), _blobs(self._target.storage)
+        came.blobs, came.size = len(wanted), sum(wanted.values())
+
+        def copy(digest: str) -> None:
+            try:
+                whole = self._blob(digest, wanted[digest], there.get(digest))
+            except NotThere:
+                if last:
+                    raise
+                return
+            with self._lock:
+                came.copied += whole
+                if not whole:
+                    came.damaged.append(digest)
+
+        lacking = [one for one, size in wanted.items() if one not in self._verified or there.get(one) != size]
+        _each(copy, lacking)
+
+    def _blob(self, digest: str, size: int, there: int | None) -> bool:
+        """Whether it is there, and right. False: it is damaged where it comes from."""
+        path = blob_path(digest)
+        if there != size or not self._is_right(digest, size):
+            sum_ = hashlib.new(digest.partition(":")[0])
+            self._target.put(path, size, _summed(self._source.pieces(path, size), sum_.update))
+            if not digest.endswith(f":{sum_.hexdigest()}"):
+                return False
+            if not self._is_right(digest, size):
+                raise StorageError(f"{digest}: what was written is read back as something else")
+        self._verified.add(digest)
+        return True
+
+    def _is_right(self, digest: str, size: int) -> bool:
+        sum_ = hashlib.new(digest.partition(":")[0])
+        for piece in self._target.pieces(blob_path(digest), size):
+            sum_.update(piece)
+        return digest.endswith(f":{sum_.hexdigest()}")
+
+    def _changes(self, links: set[str], came: Came) -> None:
+        source, target = self._source.storage, self._target.storage
+        there = _links(target)
+        # All are compared before one is written: a bucket is listed anew after that.
+        for path in [path for path in links if path not in there or not self._is_same(path)]:
+            try:
+                target.write(path, source.read(path, _LONGEST), source.time(path))
+            except NotThere:
+                # It went meanwhile: the next time tells.
+                continue
+            came.links += 1
+        for path in there - links:
+            target.remove(path)
+            target.prune(path.rpartition("/")[0], REPOSITORIES)
+            came.links += 1
+
+    def _is_same(self, path: str) -> bool:
+        """Only a tag changes its content, or when it was written; a store can't set that."""
+        source, target = self._source.storage, self._target.storage
+        if not path.endswith(_TAG):
+            return True
+        try:
+            if target.directories and source.time(path) != target.time(path):
+                return False
+            return source.read(path, _LONGEST) == target.read(path, _LONGEST)
+        except NotThere:
+            return False
+
+    def _compare(self, links: set[str]) -> None:
+        """Raises StorageError where the target is not what the source is."""
+        source, target = self._source.storage, self._target.storage
+        if odd := links ^ _links(target):
+            raise StorageError(f"{min(odd)} is in one of the places and not in the other: does somebody write there?")
+        for path in links:
+            if path.endswith(_TAG) and source.read(path, _LONGEST) != target.read(path, _LONGEST):
+                raise StorageError(f"{path} has another content than where it comes from: does somebody write there?")
+        there = _blobs(target)
+        for digest, size in _blobs(source).items():
+            if there.get(digest) != size or digest not in self._verified:
+                raise StorageError(f"{digest} did not arrive")
+
+    def _uploads(self) -> None:
+        """Those that have begun and brought nothing yet: their clients go on where they are told to."""
+        source, target = self._source.storage, self._target.storage
+        for path in _walk(source, REPOSITORIES, uploads=True):
+            home, _, name = path.rpartition("/")
+            if name != "startedat" or _size(source, f"{home}/data"):
+                continue
+            target.write(path, source.read(path, _LONGEST))
+            if not target.directories:
+                target.write(f"{home}/data", b"")
+        target.settle()
+
+
+def is_empty(storage: Storage) -> bool:
+    """Whether a place has neither images nor anything of them."""
+    return not (_links(storage) or _blobs(storage))
+
+
+def _links(storage: Storage) -> set[str]:
+    found = {path for path in _walk(storage, REPOSITORIES) if path.endswith(_LINK)}
+    return found | {path for path in _walk(storage, TRASH) if is_run(path[len(TRASH) + 1 : -len(_RECORD)])}
+
+
+def _blobs(storage: Storage) -> dict[str, int]:
+    """Digest → size."""
+    found = {}
+    for path in _walk(storage, BLOBS):
+        algorithm, _, name = path[len(BLOBS) + 1 :].partition("/")
+        digest = f"{algorithm}:{name.split('/')[1]}" if name.count("/") == 2 else ""  # noqa: PLR2004 - aa/NAME/data
+        if is_digest(digest) and path == blob_path(digest):
+            found[digest] = storage.size(path)
+    return found
+
+
+def _walk(storage: Storage, top: str, *, uploads: bool = False) -> Iterator[str]:
+    """The paths of all files below a directory; those of uploads alone, or all others."""
+    left = [(top, False)]
+    while left:
+        directory, inside = left.pop()
+        try:
+            entries = storage.list(directory)
+        except NotThere:
+            continue
+        for name, kind in entries:
+            path = f"{directory}/{name}"
+            if kind is Kind.OTHER:
+                raise EndError("UNSUPPORTED", f"{path} is neither a file nor a directory: it can't be moved")
+            if kind is Kind.DIRECTORY:
+                # A tag may be called so, too.
+                within = inside or (name == "_uploads" and "/_manifests/" not in path)
+                if not (uploads and name in {"_manifests", "_layers"}) and (uploads or not within):
+                    left.append((path, within))
+            elif inside == uploads:
+                yield path
+
+
+def _size(storage: Storage, path: str) -> int:
+    try:
+        return storage.size(path)
+    except NotThere:
+        return 0
+
+
+def _summed(pieces: Iterable[bytes], add: Callable[[bytes], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        add(piece)
+        yield piece
+
+
+def _each(act: Callable[[_Word], None], words: Iterable[_Word]) -> None:
+    """With each, some at a time; what one raises ends it, and nothing goes on afterwards."""
+    with ThreadPoolExecutor(_AT_ONCE, "copy") as pool:
+        futures = [pool.submit(act, word) for word in words]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            for future in futures:
+                future.cancel()
