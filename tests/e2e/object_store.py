@@ -25,7 +25,7 @@ from tests.lab.host import LabHost
 from tests.lab.stack import Secret
 
 BUCKET = "acme-images"
-_PORT = 8333
+PORT = 8333
 _METRICS_PORT = 9327
 _REGION = "us-east-1"
 _SECONDS = 60
@@ -33,14 +33,16 @@ _AT_ONCE = 8
 _PROGRAM = "/usr/local/bin/weed"
 _OPTIONS = (
     *("-dir=/srv/weed", "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=100"),
-    *("-volume.preStopSeconds=0", "-s3", f"-s3.port={_PORT}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+    *("-volume.preStopSeconds=0", "-s3", f"-s3.port={PORT}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
     f"-metricsPort={_METRICS_PORT}",
     *("-s3.config=/etc/weed/keys.json", "-s3.cert.file=/etc/weed/cert.pem", "-s3.key.file=/etc/weed/key.pem"),
 )
 
 
 @dataclass(frozen=True)
-class _Key:
+class Key:
+    """What lets somebody in."""
+
     access: str = field(default_factory=lambda: f"K{secrets.token_hex(9)}")
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
 
@@ -51,14 +53,14 @@ class ObjectStore:
 
     host: LabHost
     authority: Authority
-    key: _Key = field(default_factory=_Key)
-    _owner: _Key = field(default_factory=_Key, repr=False)
+    key: Key = field(default_factory=Key)
+    _owner: Key = field(default_factory=Key, repr=False)
 
     def settings(self, **others: Any) -> dict[str, Any]:  # noqa: ANN401
         """Of a stack whose images lie there, and what does not go with that."""
         s3 = {
             "bucket": BUCKET,
-            "endpoint": f"https://{self.host.address}:{_PORT}",
+            "endpoint": f"https://{self.host.address}:{PORT}",
             "serverCa": self.authority.certificate,
             "accessKey": Secret(self.key.access),
             "secretKey": Secret(self.key.secret),
@@ -70,18 +72,13 @@ class ObjectStore:
     def serve(self, program: Path) -> None:
         """Begins, with an empty bucket."""
         certificate, private = self.authority.issue(self.host.address)
-        may = [f"{act}:{BUCKET}" for act in ("Read", "Write", "WriteAcp", "List")]
-        keys = [
-            {"name": name, "credentials": [{"accessKey": key.access, "secretKey": key.secret}], "actions": actions}
-            for name, key, actions in (("owner", self._owner, ["Admin"]), ("registry", self.key, may))
-        ]
         unit = (
             f"[Service]\nExecStart={_PROGRAM} server -ip={self.host.address} {' '.join(_OPTIONS)}\nTimeoutStopSec=5\n"
         )
         for path, content in (
             ("/etc/weed/cert.pem", certificate),
             ("/etc/weed/key.pem", private),
-            ("/etc/weed/keys.json", json.dumps({"identities": keys})),
+            ("/etc/weed/keys.json", self._identities(self.key)),
             ("/etc/systemd/system/weed.service", unit),
         ):
             self.host.put_file(path, content)
@@ -95,6 +92,12 @@ class ObjectStore:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         self._ask("DELETE", f"/{BUCKET}/first")
+
+    def lets_in(self, *keys: Key) -> None:
+        """These from now on, and no others but its owner's."""
+        self.host.put_file("/etc/weed/keys.json", self._identities(*keys))
+        self.stop()
+        self.start()
 
     def start(self) -> None:
         """Until it answers."""
@@ -172,6 +175,24 @@ class ObjectStore:
             if part in name:
                 assert self._ask("DELETE", f"/{BUCKET}/{name}")[0] == http.client.NO_CONTENT
 
+    def forget_uploads(self) -> int:
+        """Aborts all that have begun, as a lifecycle rule does; how many there were."""
+        said = self._ask("GET", f"/{BUCKET}", "uploads=")[1]
+        found = re.findall(r"<Key>([^<]+)</Key>.*?<UploadId>([^<]+)</UploadId>", said, re.DOTALL)
+        statuses = [self._ask("DELETE", f"/{BUCKET}/{key}", f"uploadId={upload}")[0] for key, upload in found]
+        # Some have ended meanwhile.
+        assert set(statuses) <= {http.client.NO_CONTENT, http.client.NOT_FOUND}
+        return statuses.count(http.client.NO_CONTENT)
+
+    def _identities(self, *keys: Key) -> str:
+        may = [f"{act}:{BUCKET}" for act in ("Read", "Write", "WriteAcp", "List")]
+        known = [("owner", self._owner, ["Admin"]), *((f"registry-{n}", key, may) for n, key in enumerate(keys))]
+        entries = [
+            {"name": name, "credentials": [{"accessKey": key.access, "secretKey": key.secret}], "actions": actions}
+            for name, key, actions in known
+        ]
+        return json.dumps({"identities": entries})
+
     def _answers(self) -> bool:
         try:
             return self._ask("GET", "/")[0] == http.client.OK
@@ -181,7 +202,7 @@ class ObjectStore:
     @contextmanager
     def _connection(self) -> Iterator[http.client.HTTPSConnection]:
         context = ssl.create_default_context(cadata=self.authority.certificate)
-        connection = http.client.HTTPSConnection(self.host.address, _PORT, context=context, timeout=_SECONDS)
+        connection = http.client.HTTPSConnection(self.host.address, PORT, context=context, timeout=_SECONDS)
         try:
             yield connection
         finally:
@@ -199,7 +220,7 @@ class ObjectStore:
         if connection is None:
             with self._connection() as its:
                 return self._ask(method, path, query, body, its)
-        place, digest = f"{self.host.address}:{_PORT}", hashlib.sha256(body).hexdigest()
+        place, digest = f"{self.host.address}:{PORT}", hashlib.sha256(body).hexdigest()
         now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         scope = f"{now[:8]}/{_REGION}/s3/aws4_request"
         names = "host;x-amz-content-sha256;x-amz-date"

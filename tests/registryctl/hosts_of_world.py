@@ -117,6 +117,8 @@ class HostOfWorld:
     count: int = 1
     """Of generations, that of now among them."""
     before_closing: Callable[[], None] = lambda: None
+    outdated: bool = False
+    """Whether the store is opened by something else by now."""
     serving: Actor | None = None
     said: list[str] = field(default_factory=list)
 
@@ -165,7 +167,8 @@ class HostOfWorld:
             lambda: self.world.time,
             self.said.append,
         )
-        service = Service(means, Admission(view, self.me, self.clock, self.joined), self.folder / "seen")
+        admission = Admission(view, self.me, self.clock, self.joined)
+        service = Service(means, admission, self.folder / "seen", lambda: self.outdated)
 
         def run() -> None:
             try:

@@ -12,6 +12,7 @@ from registryctl import writers
 from registryctl.hosts import command, times
 from registryctl.hosts.messages import ENTRIES, Entry, send
 from registryctl.hosts.run import Clock
+from registryctl.hosts.service import Service
 from registryctl.hosts.watching import Watched
 from registryctl.storage import StorageError
 from tests.registryctl.buckets import MemoryBucket
@@ -105,6 +106,54 @@ def test_the_service_tells_what_it_sees(tmp_path: Path) -> None:
     world.go(lambda: one.serving is None or one.serving.over, 3600)
     assert "has not answered 60 times" in str(one.serving.error)
     world.end()
+
+
+def test_the_service_begins_anew_with_another_key(tmp_path: Path) -> None:
+    """Though the store still takes the old one. What it holds for another host it holds to the end."""
+    world = World()
+    one, two = new_host(world, tmp_path), new_host(world, tmp_path)
+    settled(world, one, two)
+
+    def close() -> None:
+        barrier = two.barrier()
+        with barrier.turn(), barrier.closed():
+            one.outdated = True
+            world.pause(30)
+            assert one.serving is not None
+            assert not one.serving.over
+            assert not one.may_write
+
+    tool = world.start("a tool", close)
+    world.go(lambda: tool.over)
+    assert tool.error is None
+    assert one.serving is not None
+    world.go(lambda: one.serving is None or one.serving.over, 120)
+    assert one.serving.error is None
+    assert "another key" in one.said[-1]
+    world.end()
+
+
+@pytest.mark.parametrize("name", ["key", "ca.pem", "bucket.json"])
+def test_another_key_is_another_file(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put there in place of the one before; until then the service goes on."""
+    join(monkeypatch)
+    for other in ("key", "ca.pem"):
+        (here / other).write_text("one")
+    found = json.loads((here / "bucket.json").read_text())
+    found["store"] |= {"key": str(here / "key"), "authorities": str(here / "ca.pem")}
+    (here / "bucket.json").write_text(json.dumps(found))
+    steps: list[int] = []
+
+    def step(_: object) -> float:
+        steps.append(1)
+        if len(steps) == 3:
+            (here / "new").write_bytes((here / name).read_bytes())
+            (here / "new").replace(here / name)
+        return 0.0
+
+    monkeypatch.setattr(Service, "step", step)
+    assert run("hosts", "serve").code == 0
+    assert len(steps) == 3
 
 
 def test_a_removal_that_got_no_answer_is_outlasted(bucket: MemoryBucket, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ INVALID = (
     r"if present, mediaType in manifest should be 'application/vnd.oci.image.manifest.v1+json' not "
     r"' s3aws: AccessDenied: x\n\tstatus code: 403'"
 )
+CANCELLED = r"s3aws: RequestCanceled: request context canceled\ncaused by: context canceled"
 FORGOTTEN = "s3aws: Path not found: /docker/registry/v2/repositories/a/_uploads/7/data"
 
 
@@ -102,6 +103,13 @@ def test_the_newest_counts(host: StatusHost, monkeypatch: pytest.MonkeyPatch) ->
     assert _line(host)[1] == "away; the registry can not use it: docker logs registry"
 
 
+def test_a_client_that_did_not_wait_is_no_cause(host: StatusHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the registry says of the store itself counts, though it is older."""
+    _answers(monkeypatch, 503)
+    _said(host, (8, _look(REFUSED)), (3, _failed(CANCELLED, "HEAD")))
+    assert "connection refused: docker" in _line(host)[1]
+
+
 def test_without_a_log_nothing_is_said(host: StatusHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where somebody has put a link."""
     _answers(monkeypatch, 503)
@@ -130,6 +138,7 @@ def test_a_store_that_takes_no_writes(method: str, host: StatusHost) -> None:
         [(1000, _failed(FULL))],
         [(60, _failed(FULL, "GET"))],
         [(60, _failed(FORGOTTEN))],
+        [(60, _failed(CANCELLED))],
         [(60, 'level=error msg="response completed with error" err.detail="no: Such: thing" http.request.method=PUT ')],
         [(60, _failed("x").replace("/v2/a", r"/v2/ err.detail=\"s3aws: Spoofed: text\""))],
         [(60, _failed(INVALID).replace("=unknown", '="manifest invalid"'))],
@@ -141,6 +150,7 @@ def test_a_store_that_takes_no_writes(method: str, host: StatusHost) -> None:
         "long ago",
         "a read",
         "a forgotten upload",
+        "a client that went away",
         "another's",
         "a spoof",
         "a manifest",

@@ -25,6 +25,8 @@ class Front:
     """With this it answers everything by itself, as a registry whose store is away; 0: it hands on."""
     most: int = 0
     """It ends the connection after so many bytes of a body; 0: never."""
+    answers: threading.Event = field(default_factory=threading.Event)
+    """While it isn't set, it says nothing."""
     held: threading.Event = field(default_factory=threading.Event)
     """While it isn't set, bodies wait after their first piece."""
 
@@ -64,6 +66,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         front = self.server.front
         if self.path != "/v2/":
             front.asked.append(f"{self.command} {self.path}")
+        front.answers.wait(60)
         if front.status:
             self.send_response(front.status)
             self.send_header("Content-Length", "0")
@@ -97,6 +100,7 @@ def fronted(run: Path) -> Iterator[Front]:
     place.rename(real)
     front = Front(real)
     front.held.set()
+    front.answers.set()
     with _Server(str(place), _Handler) as server:
         server.front = front
         place.chmod(0o777)
@@ -105,6 +109,7 @@ def fronted(run: Path) -> Iterator[Front]:
             yield front
         finally:
             front.held.set()
+            front.answers.set()
             server.shutdown()
             place.unlink()
             real.rename(place)

@@ -53,6 +53,25 @@ def test_while_the_store_is_away_pulls_go_on(world: World) -> None:
     assert world.ask("bob", "GET", f"team/cold/blobs/{cold}").status == 200
 
 
+def test_a_silent_store_is_not_asked_again_and_again(world: World) -> None:
+    """One question that gets no answer is enough for some seconds, also where what was told is no longer new."""
+    world.reconfigure(Cache(megabytes=64, remembered=12, slice=1, min_free=1))
+    try:
+        world.push("team/silent", "1", *[os.urandom(100) for _ in range(4)])
+        world.pull("bob", "team/silent", "1")
+        time.sleep(12)
+        world.front.answers.clear()
+        begun = time.monotonic()
+        assert world.pull("bob", "team/silent", "1") == ["HEAD /v2/team/silent/manifests/1"]
+        assert 4 < time.monotonic() - begun < 9
+        assert world.pull("bob", "team/silent", "1") == []
+    finally:
+        world.front.answers.set()
+        world.reconfigure(CACHE)
+    # Then it is asked as ever.
+    await_true(lambda: world.ask("bob", "HEAD", "team/silent/manifests/1").status == 200 and world.front.take() != [])
+
+
 def test_it_does_not_go_on_for_ever(world: World) -> None:
     """Twice as long as answers are remembered, at most."""
     world.reconfigure(Cache(megabytes=64, remembered=2, min_free=1))

@@ -7,6 +7,9 @@ import fs from 'fs';
 // There while the disk has hardly any room (nginx-cache).
 const FULL = '/run/cache-full';
 const KEPT = '/var/cache/nginx/store';
+const TIMED_OUT = 504;
+// Milliseconds: as often as the registry itself looks whether its store is there.
+const SILENCE = 10 * 1000;
 
 // Milliseconds for which an answer counts, by `$remembered`.
 function span(v) {
@@ -53,11 +56,21 @@ function way(r) {
     return '/ask-store';
 }
 
-function question(r, kind, which, condition) {
+async function question(r, kind, which, condition) {
     const v = r.variables;
     v.cache_question = `/v2/${v.repository}/${kind}s/${which}`;
     v.cache_condition = condition;
-    return r.subrequest('/cache-asks', {method: 'HEAD'});
+    const reply = await r.subrequest('/cache-asks', {method: 'HEAD'});
+    if (reply.status === TIMED_OUT && ngx.shared.asked) {
+        ngx.shared.asked.set('silent', String(Date.now()));
+    }
+    return reply;
+}
+
+// Whether a question got no answer a moment ago: each costs seconds, and an image needs many. What was told lately counts.
+function is_silent() {
+    const age = Date.now() - Number(ngx.shared.asked ? ngx.shared.asked.get('silent') || 0 : 0);
+    return age >= 0 && age < SILENCE;
 }
 
 // --- a blob that is not kept yet --------------------------------------------------------------------------------------
@@ -115,7 +128,7 @@ function ended(r) {
 async function has(r, kind, digest) {
     const v = r.variables;
     const name = name_of(v, kind, digest);
-    if (recalled(name, span(v))) {
+    if (recalled(name, is_silent() ? 2 * span(v) : span(v))) {
         return true;
     }
     const asked = Date.now();
@@ -131,6 +144,9 @@ async function tagged(r) {
     const v = r.variables;
     const name = name_of(v, 'tag', v.named_tag);
     const before = recalled(name, 2 * span(v));
+    if (before && is_silent()) {
+        return before;
+    }
     const asked = Date.now();
     const reply = await question(r, 'manifest', v.named_tag, before && `"sha256:${before}"`);
     if (reply.status === 200) {

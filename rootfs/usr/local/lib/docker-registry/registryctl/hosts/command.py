@@ -65,9 +65,10 @@ def _done(act: str, which: str, wait: int, *, as_json: bool) -> int:
     if not facts.load().objects:
         raise EndError("UNSUPPORTED", "the images are files of this host: no other one writes there")
     home = joining.load_home()
+    opened_by = _opened_by(home)
     bucket = open_bucket(home.store)
     if act == "serve":
-        service.made(_means(home, bucket)).run()
+        service.made(_means(home, bucket), lambda: _opened_by(home) != opened_by).run()
     elif act == "forget":
         _forget(bucket, home.entry, which, wait)
     else:
@@ -112,6 +113,18 @@ def _has_moved_out() -> bool:
         return not facts.load().objects
     except facts.FactsError:
         return False
+
+
+def _opened_by(home: joining.Home) -> list[tuple[int, ...]]:
+    """Changes whenever another file says how the store is opened. Each is put there in place of the one before."""
+    found: list[tuple[int, ...]] = []
+    for path in (joining.HOME, home.store.key, home.store.authorities):
+        try:
+            its = path.stat() if path else None
+        except OSError:
+            its = None
+        found.append((its.st_ino, its.st_mtime_ns, its.st_size) if its else ())
+    return found
 
 
 def _means(home: joining.Home, bucket: Bucket) -> Means:

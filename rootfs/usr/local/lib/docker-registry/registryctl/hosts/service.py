@@ -33,6 +33,9 @@ class Service:
     means: Means
     admission: Admission
     seen: Path = SEEN
+    outdated: Callable[[], bool] = lambda: False
+    """Whether the store is opened by something else by now."""
+
     _names: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     _fault: str = ""
     _faults: int = 0
@@ -61,9 +64,13 @@ class Service:
         return times.IDLE if len(hosts) > 1 else times.ALONE
 
     def run(self, pause: Callable[[float], None] = time.sleep) -> None:
-        """Without an end. EndError: it has to begin anew, with what opens the store by now."""
+        """Until it begins anew, with what opens the store by now. EndError: the store has not answered for long."""
         while self._faults < _MOST_FAULTS or self._server.is_serving:
             pause(self.step())
+            # The old key may still do; it is taken away before long.
+            if self.outdated() and not self._server.is_serving:
+                self.means.say("the store is opened by another key or certificate now: this service begins anew")
+                return
         raise EndError("FAILED", f"the store has not answered {self._faults} times: {self._fault}")
 
     def _described(self, one: Object, hosts: Sequence[Object]) -> dict[str, object]:
@@ -104,6 +111,6 @@ def described(bucket: Bucket, one: Object) -> dict[str, str]:
         return {**vars(Entry("", one.key, "", "")), "fault": str(error)}
 
 
-def made(means: Means) -> Service:
+def made(means: Means, outdated: Callable[[], bool]) -> Service:
     """Of this host."""
-    return Service(means, Admission(means.bucket, means.me, Clock(means.now)))
+    return Service(means, Admission(means.bucket, means.me, Clock(means.now)), outdated=outdated)

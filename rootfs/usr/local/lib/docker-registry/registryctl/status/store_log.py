@@ -31,6 +31,9 @@ _CAUSE = re.compile(r'\\": ([^"\\]{1,200})$')
 _WRITE = re.compile(r" http\.request\.method=(?:POST|PUT|PATCH|DELETE) ")
 _WRITTEN = re.compile(r" http\.response\.status=20[124] ")
 
+# Who asked did not wait for the answer: that tells nothing of the store.
+_NO_ERROR = "RequestCanceled"
+
 _WORDS = {
     "AccessDenied": "the key may not do that",
     "ExpiredToken": "the host's role has ended",
@@ -40,6 +43,7 @@ _WORDS = {
     "NoSuchBucket": "there is no such bucket",
     "QuotaExceeded": "it is full",
     "RequestTimeTooSkewed": "the clock of this host or of the store is wrong",
+    "SerializationError": "its answer is cut, or none of S3",
     "SignatureDoesNotMatch": "the secret key is another",
     "SlowDown": "it wants fewer requests",
     "XMinioStorageFull": "it is full",
@@ -80,6 +84,8 @@ def _trouble(line: str) -> Trouble | None:
     if when is None or error is None or when[2] != "error":
         return None
     code, rest = error.groups()
+    if code == _NO_ERROR:
+        return None
     status, cause = _STATUS.search(rest), _CAUSE.search(rest)
     if status is None and "s3aws: " not in error[0]:
         return None
