@@ -272,8 +272,10 @@ function has_reader() {
 
 // There was no reader to ask. One that is said to be there now was seen gone just before: it gets a moment.
 async function read_later(r) {
-    for (let waited = 0; waited < LONGEST_READ_WAIT && is_moving(); waited += PAUSE) {
-        await pause(PAUSE);
+    for (let waited = 0; waited < LONGEST_READ_WAIT && is_moving();) {
+        const now = waited < LATER ? PAUSE : LATER_PAUSE;
+        await pause(now);
+        waited += now;
         if (has_reader()) {
             r.internalRedirect('@reader');
             return;

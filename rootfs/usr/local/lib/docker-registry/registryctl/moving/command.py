@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from registryctl import facts, host, writers
@@ -78,6 +79,11 @@ def run(words: Sequence[str], name: str) -> int:
         if isinstance(error, FactsError):
             raise
         raise EndError("FAILED", f"{error}; again, it goes on from there") from None
+    except PermissionError:
+        raise
+    except OSError as error:
+        # A full disk, for example.
+        raise EndError("FAILED", f"{error}; again, it goes on from there") from None
     except BarrierError as error:
         raise EndError("BUSY", f"writes could not be held off: {error}") from None
     return 0
@@ -98,6 +104,7 @@ def _copying(found: Facts, its: Record) -> Copying:
             where = str(found.data) if not its.target else its.target
             raise EndError("NOT_EMPTY", f"there are images in {where}, which this does not mix: move them aside first")
         target.mark(its.move)
+    target.tidy()
     return Copying(source, target, Verified(record.VERIFIED, its.move))
 
 
@@ -105,7 +112,7 @@ def _place(found: Facts, place: str) -> Place:
     if not place:
         return Files(found.data)
     store = found.store if found.objects else found.beside.store if found.beside else None
-    if store is None:
+    if store is None or place not in {found.objects, found.beside.place if found.beside else ""}:
         raise EndError("FAILED", f"it is not known how {place} is reached; pulumi up brings it")
     bucket = open_bucket(store)
     # This host is among them once an up has got so far.
@@ -117,27 +124,36 @@ def _place(found: Facts, place: str) -> Place:
 
 def _copied(found: Facts, wait: int) -> Record:
     """Until what is left is little."""
-    its = record.begun(found.objects, _other(found), Machine().stamp())
-    its.save()
     at = host.open_host("move", wait)
-    if others := at.others():
-        raise EndError("BUSY", f"other hosts write to the same bucket: {', '.join(others)}; destroy their stacks first")
-    copying = _copying(found, its)
+    _refuse_others(at)
+    with at.barrier.turn():
+        its = record.begun(found.objects, _other(found), Machine().stamp())
+        its.save()
+        copying = _copying(found, its)
     for _ in range(_MOST_TIMES):
         began = time.monotonic()
         with at.barrier.turn():
+            # An up may have switched since, or another move begun: from then on somebody else writes to the target.
+            record.refuse_unless_under_way(its)
             came = copying.once()
-        _say(came, time.monotonic() - began)
-        _check(came)
+            _say(came, time.monotonic() - began)
+            _check(came, its)
+            its.copied, its.blobs, its.size = Machine().stamp(), came.blobs, came.size
+            its.save()
         if time.monotonic() - began < _SHORT:
             break
-    its.copied, its.blobs, its.size = Machine().stamp(), came.blobs, came.size
-    its.save()
     _tell(f"{named(its.target)}: all is there, but for what is pushed from now on")
     return its
 
 
-def _check(came: Came) -> None:
+def _refuse_others(at: host.Host) -> None:
+    if others := at.others():
+        raise EndError("BUSY", f"other hosts write to the same bucket: {', '.join(others)}; destroy their stacks first")
+
+
+def _check(came: Came, its: Record) -> None:
+    if its.blobs and not came.blobs:
+        raise EndError("FAILED", f"{named(its.source)}: there were images, and are none now; is the disk mounted?")
     if came.damaged:
         text = f"damaged where it is: {count(len(came.damaged), 'blob')}, such as {min(came.damaged)}"
         raise EndError("DAMAGED", f"{text}: delete the images that need them, and clean up")
@@ -172,11 +188,8 @@ def _ready(objects: str, wait: int, *, beside: bool) -> None:
     its = record.load()
     if its is None:
         return
-    try:
-        found: Facts | None = facts.load()
-    except FactsError:
-        # What is there was destroyed, or never was.
-        found = None
+    # None: what was there was destroyed. Facts that can't be read say nothing of that kind.
+    found = facts.load() if facts.PATH.exists() else None
     here = found.objects if found else None
     if its.switched and its.target == objects:
         _announce()
@@ -186,9 +199,16 @@ def _ready(objects: str, wait: int, *, beside: bool) -> None:
     elif its.switched and found is None:
         # Somebody begins anew in another place.
         record.PATH.unlink()
+    elif found is None and objects == its.source:
+        # It was destroyed before the switch: they are where they were.
+        print("moved")
+    elif found is None and objects == its.target:
+        raise EndError("FAILED", f"the images are in {named(its.source)}: pulumi up with that, and then again")
     elif found and (here, objects) == (its.source, its.target):
         if not its.copied:
             raise EndError("FAILED", "the images were not copied to the end: registryctl move on the host")
+        if objects and _other(found) != objects:
+            raise EndError("FAILED", "this host knows of another bucket by now: registryctl move on the host")
         if not objects and not beside:
             raise EndError("FAILED", "leave docker-registry:storage.s3 in the settings until this up has ended well")
         _copied(found, wait)
@@ -205,29 +225,41 @@ def _switch(objects: str, wait: int) -> None:
         if facts.PATH.exists() and facts.load().objects == its.source != its.target:
             record.refuse_while_switched(objects)
         return
-    if its.target != objects:
+    found = facts.load() if facts.PATH.exists() else None
+    here = found.objects if found else its.source
+    if objects == here or objects != its.target:
         return
+    if found is None or here != its.source:
+        raise EndError("FAILED", f"the images are in {named(here)}, and were not copied to {named(objects)}")
     if not its.copied:
         raise EndError("FAILED", "the images were not copied to the end: registryctl move on the host")
     if writers.container_process():
         raise EndError("BUSY", "the registry runs: pulumi up does this between two containers")
     _announce()
-    found = facts.load()
     began = time.monotonic()
     at = host.open_host("move", wait)
-    copying = _copying(found, its)
+    _refuse_others(at)
     with at.barrier.turn(), at.barrier.closed():
+        record.refuse_unless_under_way(its)
+        copying = _copying(found, its)
         came = copying.last()
-        _check(came)
+        _check(came, its)
         its.switched, its.blobs, its.size = Machine().stamp(), came.blobs, came.size
         its.save()
+        # With another record of this move, an older one, nothing goes on there: it is in use from now on.
+        with suppress(StorageError):
+            copying.ended()
     _say(came, time.monotonic() - began)
 
 
 def _announce() -> None:
     try:
-        ANNOUNCED.touch(mode=0o644)
-        os.utime(ANNOUNCED)
+        # The registry's container may put there what it likes.
+        descriptor = os.open(ANNOUNCED, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        try:
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError:
         # Pulls fail then, as they do in any up that replaces the registry.
         return

@@ -96,6 +96,10 @@ class Copying:
         self._uploads()
         return came
 
+    def ended(self) -> None:
+        """The target counts from now on: this move does not go on there. Raises StorageError."""
+        self._target.mark("ended")
+
     def _copy(self, *, last: bool) -> Came:
         came = Came()
         source, target = self._source.storage, self._target.storage
@@ -131,9 +135,9 @@ class Copying:
         """Whether it is there, and right. False: it is damaged where it comes from."""
         path = blob_path(digest)
         if there != size or not self._is_right(digest, size):
-            sum_ = hashlib.new(digest.partition(":")[0])
-            self._target.put(path, size, _summed(self._source.pieces(path, size), sum_.update))
-            if not digest.endswith(f":{sum_.hexdigest()}"):
+            try:
+                self._target.put(path, size, _checked(self._source.pieces(path, size), digest))
+            except _DamagedError:
                 return False
             if not self._is_right(digest, size):
                 raise StorageError(f"{digest}: what was written is read back as something else")
@@ -250,10 +254,18 @@ def _size(storage: Storage, path: str) -> int:
         return 0
 
 
-def _summed(pieces: Iterable[bytes], add: Callable[[bytes], None]) -> Iterator[bytes]:
+class _DamagedError(EndError):
+    """An EndError, because it goes through all that writes."""
+
+
+def _checked(pieces: Iterable[bytes], digest: str) -> Iterator[bytes]:
+    """Raises before its end what is not called so: then it is not put there either."""
+    sum_ = hashlib.new(digest.partition(":")[0])
     for piece in pieces:
-        add(piece)
+        sum_.update(piece)
         yield piece
+    if not digest.endswith(f":{sum_.hexdigest()}"):
+        raise _DamagedError("DAMAGED", digest)
 
 
 def _each(act: Callable[[_Word], None], words: Iterable[_Word]) -> None:

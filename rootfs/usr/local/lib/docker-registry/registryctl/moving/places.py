@@ -40,6 +40,9 @@ class Place(Protocol):
     def mark(self, move: str) -> None:
         """This one is."""
 
+    def tidy(self) -> None:
+        """What a run that was killed left half written goes. Only within the turn."""
+
 
 def piece_of(size: int) -> int:
     """How many bytes of a file are sent at a time: a store takes 10,000 pieces of one."""
@@ -74,14 +77,17 @@ class Files:
         return ""
 
     def mark(self, move: str) -> None:
-        """What a run that was killed left half written goes. Directories get the mode that the registry's have."""
-        for left in self._data.glob(".registryctl.new.*"):
-            left.unlink()
+        """See `Place`. Directories get the mode that the registry's have."""
         top = self._data / TOP.partition("/")[0]
         if not top.exists():
             top.mkdir()
             top.chmod(0o755)
         self._files.write(_FILE_MARK, move.encode())
+
+    def tidy(self) -> None:
+        """See `Place`."""
+        for left in self._data.glob(".registryctl.new.*"):
+            left.unlink()
 
 
 class Objects:
@@ -118,3 +124,6 @@ class Objects:
     def mark(self, move: str) -> None:
         """See `Place`."""
         self.bucket.write(_OBJECT_MARK, move.encode())
+
+    def tidy(self) -> None:
+        """The bucket's lifecycle rule does it."""

@@ -62,6 +62,13 @@ def begun(source: str, target: str, when: str) -> Record:
     return Record(source, target, move=secrets.token_hex(16), begun=when)
 
 
+def refuse_unless_under_way(its: Record) -> None:
+    """Raises EndError where another run has gone on since `its` was read. To be asked within the turn."""
+    found = load()
+    if found is None or found.switched or found.move != its.move:
+        raise EndError("BUSY", "the images have moved meanwhile, or another move has begun: registryctl move status")
+
+
 def refuse_while_switched(objects: str) -> None:
     """Raises EndError where the images are in another place by now than the facts say: `up` has not ended."""
     found = load()
