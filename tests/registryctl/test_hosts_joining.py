@@ -37,6 +37,19 @@ def test_joining_again_changes_nothing_but_the_name(
     assert sorted(one.stack for one in entries_of(bucket)) == [STACK, "o/docker-registry/renamed"]
 
 
+def test_that_it_joined_is_said_behind_no_link(
+    here: Path, bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry's container may write where it is said."""
+    (here / "sockets").mkdir()
+    (here / "sockets/joined").symlink_to(here / "elsewhere")
+    assert join(monkeypatch) != 0
+    assert not (here / "elsewhere").exists()
+    (here / "sockets/joined").unlink()
+    assert join(monkeypatch) == 0
+    assert bucket.keys
+
+
 @pytest.mark.parametrize("said", ["", "[]", '{"store": {}}', '{"store": {"bucket": 1}}'])
 def test_a_store_that_is_not_described_is_refused(
     here: Path, bucket: MemoryBucket, said: str, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,7 @@ from registryctl.facts import Store
 from registryctl.hosts import times
 from registryctl.hosts.messages import BARRIER, IDENTITY, Entry, send
 from registryctl.hosts.run import Clock, Others
-from registryctl.machine import RESULTS, RUN
+from registryctl.machine import RESULTS, RUN, touch
 from registryctl.storage import StorageError
 
 HOME = RESULTS / "bucket.json"
@@ -97,7 +97,10 @@ class Admission:
         # Nobody but root comes by the upper one.
         self._joined.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._joined.parent.mkdir(mode=0o755, exist_ok=True)
-        self._joined.touch(mode=0o644)
+        try:
+            touch(self._joined)
+        except OSError as error:
+            raise ToolError(f"this host can't say that it may write: {error}") from None
         return True
 
     def waits_for(self) -> str:

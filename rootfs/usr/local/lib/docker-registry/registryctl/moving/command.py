@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from registryctl.facts import Facts, FactsError
 from registryctl.hosts import joining
 from registryctl.hosts.run import identities
 from registryctl.journals import BarrierError, BrokenOffError, BusyError
-from registryctl.machine import RUN, Machine
+from registryctl.machine import RUN, Machine, touch
 from registryctl.moving import record
 from registryctl.moving.copying import Came, Copying, Verified, is_empty
 from registryctl.moving.places import Files, Objects, Place
@@ -51,6 +50,7 @@ _MOST_TIMES, _SHORT = 5, 3.0
 """It is repeated until it takes no longer than so many seconds, and not more often."""
 ANNOUNCED = RUN / "sockets/moving"
 """Meanwhile the proxy lets pulls wait for a registry that is not there."""
+READER = RUN / "sockets/reader.socket"
 
 
 def run(words: Sequence[str], name: str) -> int:
@@ -127,6 +127,8 @@ def _copied(found: Facts, wait: int) -> Record:
     at = host.open_host("move", wait)
     _refuse_others(at)
     with at.barrier.turn():
+        # An up may have switched while this waited for its turn.
+        record.refuse_while_switched(found.objects)
         its = record.begun(found.objects, _other(found), Machine().stamp())
         its.save()
         copying = _copying(found, its)
@@ -156,7 +158,7 @@ def _check(came: Came, its: Record) -> None:
         raise EndError("FAILED", f"{named(its.source)}: there were images, and are none now; is the disk mounted?")
     if came.damaged:
         text = f"damaged where it is: {count(len(came.damaged), 'blob')}, such as {min(came.damaged)}"
-        raise EndError("DAMAGED", f"{text}: delete the images that need them, and clean up")
+        raise EndError("DAMAGED", f"{text}: delete the images that need them, registryctl trash empty, registry-gc")
 
 
 def _say(came: Came, took: float) -> None:
@@ -196,8 +198,12 @@ def _ready(objects: str, wait: int, *, beside: bool) -> None:
         print("moved")
     elif its.switched and here == its.source:
         record.refuse_while_switched(objects)
+    elif its.switched and found is None and objects == its.source:
+        # What was pushed since would seem lost.
+        text = f"the images have moved to {named(its.target)}"
+        raise EndError("BUSY", f"{text}; to begin with what {named(objects)} had, remove {record.PATH}")
     elif its.switched and found is None:
-        # Somebody begins anew in another place.
+        # Somebody begins anew in a third place.
         record.PATH.unlink()
     elif found is None and objects == its.source:
         # It was destroyed before the switch: they are where they were.
@@ -235,6 +241,8 @@ def _switch(objects: str, wait: int) -> None:
         raise EndError("FAILED", "the images were not copied to the end: registryctl move on the host")
     if writers.container_process():
         raise EndError("BUSY", "the registry runs: pulumi up does this between two containers")
+    # A registry that was killed leaves it, and the proxy would ask there.
+    READER.unlink(missing_ok=True)
     _announce()
     began = time.monotonic()
     at = host.open_host("move", wait)
@@ -254,12 +262,7 @@ def _switch(objects: str, wait: int) -> None:
 
 def _announce() -> None:
     try:
-        # The registry's container may put there what it likes.
-        descriptor = os.open(ANNOUNCED, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
-        try:
-            os.utime(descriptor)
-        finally:
-            os.close(descriptor)
+        touch(ANNOUNCED)
     except OSError:
         # Pulls fail then, as they do in any up that replaces the registry.
         return

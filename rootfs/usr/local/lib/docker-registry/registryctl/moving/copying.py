@@ -7,6 +7,7 @@ Content counts as there once it was read back there and its digest is its name.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from registryctl.clean_up import megabytes
 from registryctl.digests import is_digest
 from registryctl.endings import EndError
 from registryctl.layout import BLOBS, REPOSITORIES, TRASH, blob_path, is_run
 from registryctl.moving import times
 from registryctl.moving.places import Objects, Place
-from registryctl.storage import Kind, NotThere, Storage, StorageError
+from registryctl.storage import Kind, NoRoom, NotThere, Storage, StorageError
 
 _AT_ONCE = 6
 """Blobs. Each is a piece or two in memory."""
@@ -40,6 +42,7 @@ class Verified:
         # What is behind the last line's end was cut off.
         self._digests = {line for line in lines[1:-1] if is_digest(line)}
         self._file = path.open("a", encoding="ascii")
+        os.fchmod(self._file.fileno(), 0o600)
         self._file.write("\n" if lines else f"{move}\n")
 
     def __contains__(self, digest: str) -> bool:
@@ -78,7 +81,10 @@ class Copying:
 
     def once(self) -> Came:
         """While others may push. Raises StorageError, AwayError, EndError."""
-        return self._copy(last=False)
+        came = self._copy(last=False)
+        # What could not be moved is said here, while the registry runs.
+        self._begun_uploads()
+        return came
 
     def last(self) -> Came:
         """While nobody can write at the source: afterwards the target has what it has, and no other links.
@@ -129,7 +135,13 @@ class Copying:
                     came.damaged.append(digest)
 
         lacking = [one for one, size in wanted.items() if one not in self._verified or there.get(one) != size]
+        self._look_for_room(sum(wanted[one] for one in lacking if there.get(one) != wanted[one]))
         _each(copy, lacking)
+
+    def _look_for_room(self, needed: int) -> None:
+        free = self._target.free()
+        if free is not None and free < needed:
+            raise NoRoom(f"there is not enough room: {megabytes(needed - free)} more are needed")
 
     def _blob(self, digest: str, size: int, there: int | None) -> bool:
         """Whether it is there, and right. False: it is damaged where it comes from."""
@@ -153,8 +165,11 @@ class Copying:
     def _changes(self, links: set[str], came: Came) -> None:
         source, target = self._source.storage, self._target.storage
         there = _links(target)
+        self._ask_for_tags(links & there)
         # All are compared before one is written: a bucket is listed anew after that.
-        for path in [path for path in links if path not in there or not self._is_same(path)]:
+        changed = [path for path in sorted(links) if path not in there or not self._is_same(path)]
+        source.ahead(changed, _LONGEST)
+        for path in changed:
             try:
                 target.write(path, source.read(path, _LONGEST), source.time(path))
             except NotThere:
@@ -165,6 +180,13 @@ class Copying:
             target.remove(path)
             target.prune(path.rpartition("/")[0], REPOSITORIES)
             came.links += 1
+
+    def _ask_for_tags(self, links: set[str]) -> list[str]:
+        """Those among them, in the order in which they will be read."""
+        tags = sorted(path for path in links if path.endswith(_TAG))
+        for storage in (self._source.storage, self._target.storage):
+            storage.ahead(tags, _LONGEST)
+        return tags
 
     def _is_same(self, path: str) -> bool:
         """Only a tag changes its content, or when it was written; a store can't set that."""
@@ -183,8 +205,8 @@ class Copying:
         source, target = self._source.storage, self._target.storage
         if odd := links ^ _links(target):
             raise StorageError(f"{min(odd)} is in one of the places and not in the other: does somebody write there?")
-        for path in links:
-            if path.endswith(_TAG) and source.read(path, _LONGEST) != target.read(path, _LONGEST):
+        for path in self._ask_for_tags(links):
+            if source.read(path, _LONGEST) != target.read(path, _LONGEST):
                 raise StorageError(f"{path} has another content than where it comes from: does somebody write there?")
         there = _blobs(target)
         for digest, size in _blobs(source).items():
@@ -194,14 +216,17 @@ class Copying:
     def _uploads(self) -> None:
         """Those that have begun and brought nothing yet: their clients go on where they are told to."""
         source, target = self._source.storage, self._target.storage
-        for path in _walk(source, REPOSITORIES, uploads=True):
-            home, _, name = path.rpartition("/")
-            if name != "startedat" or _size(source, f"{home}/data"):
-                continue
+        for home in self._begun_uploads():
+            path = f"{home}/startedat"
             target.write(path, source.read(path, _LONGEST))
             if not target.directories:
                 target.write(f"{home}/data", b"")
         target.settle()
+
+    def _begun_uploads(self) -> list[str]:
+        source = self._source.storage
+        found = [path.rpartition("/") for path in _walk(source, REPOSITORIES, uploads=True)]
+        return [home for home, _, name in found if name == "startedat" and not _size(source, f"{home}/data")]
 
 
 def is_empty(storage: Storage) -> bool:

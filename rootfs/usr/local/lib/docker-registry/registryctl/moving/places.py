@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Protocol
 
 from registryctl.bucket import LargeBucket
 from registryctl.files import FileStorage
-from registryctl.layout import TOP
+from registryctl.layout import BLOBS, TOP
 from registryctl.moving import times
 from registryctl.objects import ObjectStorage
 from registryctl.storage import NotThere, Storage
@@ -42,6 +43,9 @@ class Place(Protocol):
 
     def tidy(self) -> None:
         """What a run that was killed left half written goes. Only within the turn."""
+
+    def free(self) -> int | None:
+        """How many bytes there is room for, where that has an end."""
 
 
 def piece_of(size: int) -> int:
@@ -89,6 +93,14 @@ class Files:
         for left in self._data.glob(".registryctl.new.*"):
             left.unlink()
 
+    def free(self) -> int | None:
+        """Of the disk on which blobs lie, or will."""
+        home = self._data / BLOBS
+        while not home.exists():
+            home = home.parent
+        found = os.statvfs(home)
+        return found.f_bavail * found.f_frsize
+
 
 class Objects:
     """A bucket."""
@@ -127,3 +139,6 @@ class Objects:
 
     def tidy(self) -> None:
         """The bucket's lifecycle rule does it."""
+
+    def free(self) -> int | None:
+        """It has no end."""
