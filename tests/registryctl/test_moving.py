@@ -74,6 +74,13 @@ class Moving:
         """As `up` does between two containers."""
         return run("move", "switch", f"--objects={place}")
 
+    def in_the_bucket(self) -> None:
+        """All is there by now, and the files are moved aside."""
+        assert (self.move().code, self.switch(PLACE).code) == (0, 0)
+        self.serves(PLACE)
+        for name in ("docker", "trash"):
+            (self.world.root / name).rename(self.folder / f"old-{name}")
+
     def files(self) -> dict[str, bytes]:
         """The registry's own, by paths."""
         root = self.world.root
@@ -175,11 +182,7 @@ def test_killed_at_each_request(moving: Moving, way: str) -> None:
     """Wherever a run ends, the next one goes on, and all is there."""
     place = PLACE
     if way == "back":
-        moving.move()
-        moving.switch(PLACE)
-        moving.serves(PLACE)
-        (moving.world.root / "docker").rename(moving.folder / "old")
-        (moving.world.root / "trash").rename(moving.folder / "old-trash")
+        moving.in_the_bucket()
         place = ""
     for act in (moving.move, lambda: moving.switch(place)):
         at = 0
@@ -267,5 +270,7 @@ def test_ready(moving: Moving) -> None:
     assert moving.ready(PLACE).out == "moved\n"
     done = moving.ready("")
     assert (done.word, str(moving.folder / "move.json") in done.err) == ("BUSY", True)
+    assert moving.switch("").word == "BUSY"
+    assert moving.switch(PLACE).code == 0
     assert moving.ready("elsewhere").out == ""
     assert record.load() is None

@@ -80,17 +80,9 @@ def test_damaged_content_goes_with_its_image(tmp_path: Path, monkeypatch: pytest
     assert list(host.tags("app")) == ["2.0"]
 
 
-def _in_the_bucket(moving: Moving) -> None:
-    moving.move()
-    moving.switch(PLACE)
-    moving.serves(PLACE)
-    for name in ("docker", "trash"):
-        (moving.world.root / name).rename(moving.folder / f"old-{name}")
-
-
 def test_half_a_layer_goes(moving: Moving) -> None:
     """What a run that was killed had not put in place."""
-    _in_the_bucket(moving)
+    moving.in_the_bucket()
     moving.move()
     left = moving.world.root / ".registryctl.new.12345"
     left.write_bytes(b"half a layer")
@@ -100,7 +92,7 @@ def test_half_a_layer_goes(moving: Moving) -> None:
 
 def test_room_is_looked_for_before_the_copy(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is lacking is said, and nothing was copied. What is there already needs none."""
-    _in_the_bucket(moving)
+    moving.in_the_bucket()
     with monkeypatch.context() as patch:
         patch.setattr(places.Files, "free", lambda _: 100)
         done = moving.move()
@@ -125,7 +117,7 @@ def test_tags_are_asked_for_many_at_once(moving: Moving, way: str) -> None:
     """Where a store's ETags don't tell their content: one by one a hundred thousand would take an hour."""
     moving.bucket.etag = lambda data: f"{len(data)}-1"
     if way == "back":
-        _in_the_bucket(moving)
+        moving.in_the_bucket()
     moving.move()
     met = threading.Barrier(2, timeout=10)
     looks = {"left": 2}

@@ -28,15 +28,6 @@ def _switched(moving: Moving) -> None:
     moving.bucket.put(NEW, b"sha256:" + b"a" * 64)
 
 
-def _in_the_bucket(moving: Moving) -> None:
-    """The files are moved aside."""
-    moving.move()
-    moving.switch(PLACE)
-    moving.serves(PLACE)
-    for name in ("docker", "trash"):
-        (moving.world.root / name).rename(moving.folder / f"old-{name}")
-
-
 def _is_switched() -> bool:
     its = record.load()
     return its is not None and its.target == PLACE and bool(its.switched)
@@ -126,7 +117,7 @@ def test_destroyed_before_the_switch(moving: Moving) -> None:
     assert "the images are in files of this host" in moving.ready(PLACE).err
     assert moving.switch(PLACE).word == "FAILED"
     moving.serves("")
-    _in_the_bucket(moving)
+    moving.in_the_bucket()
     moving.move()
     facts.unlink()
     assert moving.ready(PLACE).out == "moved\n"
@@ -146,7 +137,7 @@ def test_an_older_disk(moving: Moving) -> None:
 
 def test_another_host_since(moving: Moving) -> None:
     """Images don't leave a bucket to which another host has begun to write after the copy."""
-    _in_the_bucket(moving)
+    moving.in_the_bucket()
     moving.move()
     moving.barrier.others = lambda: ["o/docker-registry/two"]  # type: ignore[method-assign]
     assert moving.move().word == moving.switch("").word == "BUSY"

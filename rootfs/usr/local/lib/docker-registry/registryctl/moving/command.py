@@ -228,7 +228,7 @@ def _switch(objects: str, wait: int) -> None:
     if its is None:
         return
     if its.switched:
-        if facts.PATH.exists() and facts.load().objects == its.source != its.target:
+        if not facts.PATH.exists() or facts.load().objects == its.source != its.target:
             record.refuse_while_switched(objects)
         return
     found = facts.load() if facts.PATH.exists() else None
