@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from registryctl import durable
 from registryctl.storage import Entry, Kind, NoFile, NoRoom, NotThere, Plain, Room, Unreadable
 
 _SCRATCH = ".registryctl.new"
@@ -39,14 +40,6 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
     if entry.is_dir(follow_symlinks=False):
         return Kind.DIRECTORY
     return Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class FileStorage(Plain):
@@ -120,7 +113,7 @@ class FileStorage(Plain):
             scratch = f"{parent if near else self._root}/{name}"
             self._scratch(scratch, pieces, owner, time)
             os.replace(scratch, target)  # noqa: PTH105
-            _sync(parent)
+            durable.sync(parent)
 
     def _scratch(self, path: str, pieces: Iterable[bytes], owner: os.stat_result, time: int | None) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -148,7 +141,7 @@ class FileStorage(Plain):
             os.mkdir(new)  # noqa: PTH102
             os.chmod(new, stat.S_IMODE(owner.st_mode))  # noqa: PTH101
             os.chown(new, owner.st_uid, owner.st_gid)
-            _sync(directory)
+            durable.sync(directory)
             directory = new
 
     def remove(self, path: str) -> None:
@@ -179,7 +172,7 @@ class FileStorage(Plain):
         for path in sorted(self._changed):
             with answers(path):
                 try:
-                    _sync(path)
+                    durable.sync(path)
                 except FileNotFoundError:
                     continue
         self._changed.clear()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from registryctl import clean_up, facts
+from registryctl import clean_up, durable, facts
 from registryctl.act import Outcome, RefusedError, Rules, carry_out
 from registryctl.barrier import HostBarrier
 from registryctl.bucket import Bucket, open_bucket
@@ -130,6 +130,4 @@ def last_result(name: str) -> str:
 
 def leave_result(name: str, text: str) -> None:
     """Leaves a line that says what came of a command. Raises `OSError`, on a full disk for example."""
-    new = RESULTS / f"{name}.new"
-    new.write_text(f"{text}\n", encoding="utf-8")
-    new.replace(RESULTS / name)
+    durable.put(RESULTS / name, f"{text}\n", 0o644)

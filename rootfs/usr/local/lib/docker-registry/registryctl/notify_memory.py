@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from registryctl import durable
 from registryctl.machine import RESULTS, RUN, Machine
 from registryctl.repository import HOME
 
@@ -71,15 +70,5 @@ def save(machine: Machine, memory: Memory) -> None:
     """In both places; raises `OSError` where the disk has none for it."""
     text = json.dumps({"targets": memory.targets, "last": memory.last})
     with contextlib.suppress(OSError):
-        _put(machine.path(RUN / NAME), text)
-    _put(machine.path(RESULTS / NAME), text)
-
-
-def _put(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+        durable.put(machine.path(RUN / NAME), text, 0o600)
+    durable.put(machine.path(RESULTS / NAME), text, 0o600)

@@ -12,7 +12,7 @@ import pwd
 import sys
 import time
 
-from registryctl import ledger
+from registryctl import durable, ledger
 from registryctl.endings import ToolError, UsageError
 
 # Not /run/lock: there everybody may make files, and hold their locks.
@@ -49,7 +49,7 @@ def put_one(name: str, path: str, content: bytes, options: dict[str, str]) -> in
     directory, base = os.path.split(path)
     new = f"{directory}/.{base}.new~"
     try:
-        _write(new, content, options)
+        durable.write(new, content, int(options["mode"], 8), ids(options["owner"]))
         if "verify" in options and (code := run([*options["verify"].split(), new])):
             return code
         _place(new, path, options["for"])
@@ -117,18 +117,6 @@ def lock(name: str, path: str) -> int:
         time.sleep(_POLL)
 
 
-def _write(new: str, content: bytes, options: dict[str, str]) -> None:
-    # Left by a killed run, or a link that leads elsewhere.
-    _remove(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fchown(file.fileno(), *ids(options["owner"]))
-        os.fchmod(file.fileno(), int(options["mode"], 8))
-        os.fsync(file.fileno())
-
-
 def ids(owner: str) -> tuple[int, int]:
     """The numbers of `user:group`, of which each may be a number already."""
     user, _, group = owner.partition(":")
@@ -150,9 +138,7 @@ def _place(new: str, path: str, owner: str) -> None:
     # Until the rename is done both digests are ours: wherever this is killed, the next run knows the file.
     entry.write(owner, [wanted, *entry.digests])
     os.replace(new, path)
-    descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+    durable.sync(os.path.dirname(path))
     entry.write(owner, [wanted])
 
 

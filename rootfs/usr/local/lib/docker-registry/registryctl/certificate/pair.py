@@ -7,13 +7,13 @@ turned to it once openssl and nginx accept the pair. The pair before stays on th
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from registryctl import durable
 from registryctl.certificate import openssl
 from registryctl.certificate.openssl import CertificateError
 from registryctl.certificate.proxy import serve
@@ -53,8 +53,8 @@ def install(machine: Machine, place: Place, bundle: str) -> str:
         new = Path(scratch) / "pair"
         new.mkdir()
         chain, key = "".join(_CERTIFICATE.findall(bundle)), "".join(_KEY.findall(bundle))
-        _write(new / "fullchain.pem", chain)
-        _write(new / "privkey.pem", key)
+        durable.put(new / "fullchain.pem", chain, 0o600)
+        durable.put(new / "privkey.pem", key, 0o600)
         try:
             check(machine, new, place.fqdn)
             # Nginx won't refuse a pair that openssl has just made; one that replaces another is tested all the same.
@@ -80,13 +80,6 @@ def read(chain: Path, key: Path) -> str:
         except OSError:
             raise CertificateError(f"certificate: there is no readable {path} on the host") from None
     return "".join(texts)
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def check(machine: Machine, pair: Path, fqdn: str) -> None:
@@ -144,8 +137,4 @@ def _turn(place: Place, name: str, scratch: Path) -> None:
     link = scratch / "current"
     link.symlink_to(name)
     link.replace(place.current)
-    descriptor = os.open(place.folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(place.folder)

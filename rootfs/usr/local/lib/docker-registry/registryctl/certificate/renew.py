@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from registryctl import facts
+from registryctl import durable, facts
 from registryctl.certificate import certbot, own
 from registryctl.certificate.openssl import CertificateError
 from registryctl.certificate.pair import Place, install, read
@@ -30,10 +30,8 @@ def run(_words: Sequence[str], name: str) -> int:
     except CertificateError as error:
         print(error, file=sys.stderr)
         came = "failed"
-    new = machine.path(RESULTS / "renewal.new")
     try:
-        new.write_text(f"{came} {machine.stamp()}\n", encoding="utf-8")
-        new.replace(machine.path(RESULTS / "renewal"))
+        durable.put(machine.path(RESULTS / "renewal"), f"{came} {machine.stamp()}\n", 0o644)
     except OSError as error:
         # Without a place for the result, on a full disk, the exit code tells it.
         print(f"{name}: {error}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registryctl import facts, writers
+from registryctl import durable, facts, writers
 from registryctl.bucket import Bucket
 from registryctl.endings import ToolError
 from registryctl.facts import Store
@@ -65,13 +64,7 @@ def keep_home(said: Mapping[str, Any], stack: str, machine: str, since: str, pat
         before = load_home(path).entry
         entry = Entry(before.identity, stack, machine, before.since)
     text = json.dumps({"entry": vars(entry), "store": said}, indent=2)
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(f"{text}\n")
-        file.flush()
-        os.fchmod(file.fileno(), 0o644)
-        os.fsync(file.fileno())
-    new.replace(path)
+    durable.put(path, f"{text}\n", 0o644)
     return load_home(path)
 
 

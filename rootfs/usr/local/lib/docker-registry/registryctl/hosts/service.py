@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from registryctl import durable
 from registryctl.bucket import Bucket, Object
 from registryctl.endings import EndError
 from registryctl.hosts import times
@@ -91,11 +92,9 @@ class Service:
         self._fault = fault
 
     def _leave(self, found: Mapping[str, object]) -> None:
-        new = self.seen.with_name(f"{self.seen.name}.new")
         # On a full /run the status says that nothing new was seen.
         with suppress(OSError):
-            new.write_text(json.dumps(found), encoding="utf-8")
-            new.replace(self.seen)
+            durable.put(self.seen, json.dumps(found), 0o644)
 
 
 def quiet(one: Object, hosts: Sequence[Object]) -> int:

@@ -6,12 +6,12 @@ To measure is a walk through the whole storage, which no run of the metrics does
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from registryctl import durable
 from registryctl.endings import EndError, printable
 from registryctl.machine import RESULTS, Machine
 from registryctl.metrics import store
@@ -51,12 +51,8 @@ def remember(found: Usage) -> None:
             "stored": dict(zip(_HOLDERS, sums, strict=True)),
         }
     )
-    new = RESULTS / f"{NAME}.new"
-    new.unlink(missing_ok=True)
     # It names repositories.
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(RESULTS / NAME)
+    durable.put(RESULTS / NAME, text, 0o600)
 
 
 def measure(how: Callable[[], Usage]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from registryctl import durable
 from registryctl.endings import EndError
 from registryctl.machine import RESULTS
 
@@ -33,14 +32,7 @@ class Record:
 
     def save(self) -> None:
         """Durably."""
-        new = PATH.with_name(f"{PATH.name}.new")
-        with new.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(self), indent=2) + "\n")
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        new.replace(PATH)
-        _sync(PATH.parent)
+        durable.put(PATH, json.dumps(asdict(self), indent=2) + "\n", 0o644)
 
 
 def load() -> Record | None:
@@ -80,11 +72,3 @@ def refuse_while_switched(objects: str) -> None:
 def named(place: str) -> str:
     """For people."""
     return place or "files of this host"
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
