@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from registryctl import trash
 from registryctl.act import RefusedError
-from registryctl.fetching import Ahead
+from registryctl.fetching import Ahead, each
 from registryctl.journals import BarrierError
 from registryctl.layout import BLOBS, REPOSITORIES, LayerLink, TagLink, blob_path
 from registryctl.objects import ObjectStorage
@@ -129,10 +132,20 @@ def test_nothing_is_under_way_once_one_was_refused() -> None:
         over.wait(0.2)
         ended.append(word)
 
+    def words() -> Iterator[str]:
+        """Of which one can't be told."""
+        yield "slow"
+        act("refused")
+
     several: Ahead[None] = Ahead(lambda *_: None, lambda _: True)
-    with pytest.raises(BarrierError):
-        several.each(act, ["refused", "slow"])
-    assert ended == ["slow"]
+    with ThreadPoolExecutor(2) as pool:
+        for does in (several.each, partial(each, pool)):
+            for some in (["refused", "slow"], words()):
+                begun.clear()
+                with pytest.raises(BarrierError):
+                    does(act, some)
+                assert ended.pop() == "slow"
+    assert not ended
     over.set()
 
 

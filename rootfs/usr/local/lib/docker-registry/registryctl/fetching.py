@@ -15,6 +15,23 @@ _Result = TypeVar("_Result")
 _Word = TypeVar("_Word")
 
 
+def each(pool: ThreadPoolExecutor, act: Callable[[_Word], None], words: Iterable[_Word]) -> None:
+    """Does something with each, several at a time; raises what the first raised of those that failed.
+
+    Whatever it ends with, nothing of it goes on afterwards: it waits.
+    """
+    futures: list[Future[None]] = []
+    try:
+        for word in words:
+            futures.append(pool.submit(act, word))
+        for future in futures:
+            future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
 class Ahead(Generic[_Result]):
     """Calls `ask` for what is announced, a few at a time, in the order in which it will be taken."""
 
@@ -55,18 +72,8 @@ class Ahead(Generic[_Result]):
         self._flying.clear()
 
     def each(self, act: Callable[[_Word], None], words: Iterable[_Word]) -> None:
-        """Does something with each, several at a time; raises what the first raised of those that failed.
-
-        Whatever it ends with, nothing of it goes on afterwards.
-        """
-        futures = [self._threads().submit(act, word) for word in words]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
+        """See the function of that name."""
+        each(self._threads(), act, words)
 
     def _refill(self) -> None:
         while len(self._flying) < _WINDOW and (path := next(self._waiting, None)) is not None:

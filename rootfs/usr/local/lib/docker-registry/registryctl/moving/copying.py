@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from registryctl.clean_up import megabytes
 from registryctl.digests import is_digest
 from registryctl.endings import EndError
+from registryctl.fetching import each
 from registryctl.layout import BLOBS, REPOSITORIES, TRASH, blob_path, is_run
 from registryctl.moving import times
 from registryctl.moving.places import Objects, Place
@@ -27,7 +27,6 @@ _AT_ONCE = 6
 """Blobs. Each is a piece or two in memory."""
 _LINK, _TAG, _RECORD = "/link", times.TAG, ".json"
 _LONGEST = 1 << 28
-_Word = TypeVar("_Word")
 
 
 class Verified:
@@ -136,7 +135,8 @@ class Copying:
 
         lacking = [one for one, size in wanted.items() if one not in self._verified or there.get(one) != size]
         self._look_for_room(sum(wanted[one] for one in lacking if there.get(one) != wanted[one]))
-        _each(copy, lacking)
+        with ThreadPoolExecutor(_AT_ONCE, "copy") as pool:
+            each(pool, copy, lacking)
 
     def _look_for_room(self, needed: int) -> None:
         free = self._target.free()
@@ -291,15 +291,3 @@ def _checked(pieces: Iterable[bytes], digest: str) -> Iterator[bytes]:
         yield piece
     if not digest.endswith(f":{sum_.hexdigest()}"):
         raise _DamagedError("DAMAGED", digest)
-
-
-def _each(act: Callable[[_Word], None], words: Iterable[_Word]) -> None:
-    """With each, some at a time; what one raises ends it, and nothing goes on afterwards."""
-    with ThreadPoolExecutor(_AT_ONCE, "copy") as pool:
-        futures = [pool.submit(act, word) for word in words]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
