@@ -241,14 +241,14 @@ def test_too_small_a_disk_is_found_before_anything_is_fetched(fast: Backed, monk
 def test_blobs_may_have_a_disk_of_their_own(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
     fast.world.image(NAME, "1.0", b"layer")
     fast.take()
-    replace = Path.replace
+    rename = Path.rename
 
     def across(self: Path, target: Path) -> Path:
         if "/restore/" in str(self):
             raise OSError(errno.EXDEV, "Invalid cross-device link")
-        return replace(self, target)
+        return rename(self, target)
 
-    monkeypatch.setattr(Path, "replace", across)
+    monkeypatch.setattr(Path, "rename", across)
     # What the container may have put in the way.
     planted = fast.folder / "planted"
     planted.write_text("the host's")

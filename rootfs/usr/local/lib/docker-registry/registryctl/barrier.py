@@ -17,7 +17,7 @@ from pathlib import Path
 
 from registryctl import generations, writers
 from registryctl.journals import BarrierError, BusyError, Journal
-from registryctl.machine import RUN
+from registryctl.machine import RUN, touch
 from registryctl.writers import Inode
 
 _COURTESY = 1.0
@@ -193,11 +193,7 @@ class HostBarrier:
 
     def _announce(self) -> None:
         """The proxy lets nothing more through while this file is of now."""
-        descriptor = os.open(self._closing, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            os.utime(descriptor)
-        finally:
-            os.close(descriptor)
+        touch(self._closing)
 
     def _say_closed(self) -> None:
         """For `registry-status`, as long as the lock is held, unless /run is full."""

@@ -76,6 +76,6 @@ def running(*, keep: bool) -> Callable[[], float]:
 
 def _last() -> Known | None:
     try:
-        return Known(**json.loads(host.last_result(NAME)))
-    except (OSError, ValueError, TypeError):
+        return Known(**host.last_result(NAME))
+    except TypeError:
         return None

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from registryctl import backup_state, backups, restoring
 from registryctl.clean_up import megabytes
 from registryctl.endings import EndError, count, printable
 from registryctl.host import Host, now
+from registryctl.locks import alone
 from registryctl.restic import Restic
 from registryctl.restoring import Restored
 from registryctl.staging import Stage, make_directory
@@ -25,7 +21,9 @@ PLACE = "docker-registry/drill"
 def drill(host: Host, restic: Restic, when: str | None, *, as_json: bool) -> int:
     """Tries a backup; the exit code."""
     root = host.facts.root / PLACE
-    with _alone(root.parent):
+    make_directory(root.parent)
+    # Each removes what a dead one left.
+    with alone(root.parent, "another drill is at work"):
         if root.exists():
             shutil.rmtree(root)
         make_directory(root)
@@ -36,20 +34,6 @@ def drill(host: Host, restic: Restic, when: str | None, *, as_json: bool) -> int
         finally:
             shutil.rmtree(root, ignore_errors=True)
     return told(stage.backup.run, restored, "drill", as_json=as_json)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One drill at a time: each removes what a dead one left."""
-    make_directory(folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise EndError("BUSY", "another drill is at work") from None
-    finally:
-        os.close(descriptor)
 
 
 def told(run: str, restored: Restored, what: str, *, as_json: bool) -> int:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from registryctl import clean_up, durable, facts
 from registryctl.act import Outcome, RefusedError, Rules, carry_out
@@ -19,7 +20,7 @@ from registryctl.hosts.peers import PeerBarrier
 from registryctl.hosts.watching import Watched
 from registryctl.journals import Barrier, BarrierError, BrokenOffError, BusyError, Written
 from registryctl.locks import locked
-from registryctl.machine import RESULTS, Machine
+from registryctl.machine import RESULTS, Machine, noted
 from registryctl.moving import record, times
 from registryctl.objects import ObjectStorage
 from registryctl.plan import Fresh, Plan
@@ -123,9 +124,9 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def last_result(name: str) -> str:
-    """What a command left. Raises `OSError`, `UnicodeError`."""
-    return (RESULTS / name).read_text(encoding="utf-8")
+def last_result(name: str) -> dict[str, Any]:
+    """What a command left, as `noted` says it."""
+    return noted(RESULTS / name)
 
 
 def leave_result(name: str, text: str) -> None:

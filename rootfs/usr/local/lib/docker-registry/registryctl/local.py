@@ -12,12 +12,12 @@ from registryctl.endings import EndError
 from registryctl.gc import plan_removal
 from registryctl.host import Host, carried_out, check_share
 from registryctl.layout import Revision, TagLink, is_repository
-from registryctl.model import Contents, MissingError, Needs, Repository, UnknownError, needs
+from registryctl.model import Contents, Needs, Repository, needs
 from registryctl.plan import Fresh, Plan, RepositoryPlan, Wish
 from registryctl.reading import read_catalogue, read_repository
 from registryctl.removal import Removal
 from registryctl.rights import read_immutable
-from registryctl.storage import NotThere, Storage, StorageError
+from registryctl.storage import NotThere, Storage, StorageError, is_there
 
 
 @dataclass
@@ -40,19 +40,9 @@ class Stored(Found):
         """See `Found`. What an image without a tag contains stays: the clean-up decides about both."""
         its = self.repository
         gone = self.reach([*digests, *(digest for tag, digest in its.tags.items() if tag in tags)])
-        rest = {digest for digest in its.revisions.keys() - gone if self.is_there(digest)}
+        rest = {digest for digest in its.revisions.keys() - gone if self.contents.has(digest)}
         kept = self.reach(rest | {digest for tag, digest in its.tags.items() if tag not in tags})
         return gone & its.revisions.keys() - kept, kept
-
-    def is_there(self, digest: str) -> bool:
-        """Whether there is such a manifest, even one that can't be read."""
-        try:
-            self.contents.of(digest)
-        except MissingError:
-            return False
-        except UnknownError:
-            return True
-        return True
 
 
 def stored(storage: Storage, name: str) -> Stored | None:
@@ -105,7 +95,7 @@ class LocalSource:
         """See `Source`."""
         assert isinstance(found, Stored)  # noqa: S101 - it is from `read`
         what = f"{found.name}@{digest}"
-        if digest not in found.repository.revisions or not found.is_there(digest):
+        if digest not in found.repository.revisions or not found.contents.has(digest):
             raise EndError("MANIFEST_UNKNOWN", f"{what}: there is no such manifest")
         for why in found.needs([digest]).faults.values():
             raise EndError("UNREADABLE", f"{what}: {why}")
@@ -210,15 +200,5 @@ def left(
         links = {f"{name}:{tag}": TagLink(name, tag).path for tag in its.tags if tag not in plan.tags}
         links |= {f"{name}@{one}": Revision(name, one).path for one in its.digests if one not in plan.revisions}
         for what, path in links.items():
-            if not {name, what} & set(outcome.changed) and what not in told and _is_there(storage, path):
+            if not {name, what} & set(outcome.changed) and what not in told and is_there(storage, path):
                 yield what
-
-
-def _is_there(storage: Storage, path: str) -> bool:
-    try:
-        storage.size(path)
-    except NotThere:
-        return False
-    except StorageError:
-        return True
-    return True

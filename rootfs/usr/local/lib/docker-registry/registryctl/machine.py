@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 STACK_LABEL = "docker-registry.stack"
 """The label that every Docker object of a stack bears; its value is the stack's full name."""
@@ -75,6 +77,15 @@ class Machine:
         """What a command prints, without the end of its last line. None: it failed."""
         done = self.run(*words, seconds=seconds)
         return done.out.rstrip("\n") if done.code == 0 else None
+
+
+def noted(path: Path) -> dict[str, Any]:
+    """The object (JSON) in a file; nothing where that can't be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def touch(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from registryctl.digests import fits
 from registryctl.layout import blob_path
 from registryctl.manifests import LARGEST, References, references
-from registryctl.storage import NotThere, Storage, StorageError
+from registryctl.storage import NotThere, Storage, StorageError, is_there
 
 NOT_UNDERSTOOD = "it is not understood"
 """Then all that it may name is known, but not as what."""
@@ -113,13 +113,23 @@ class Contents:
         # A new one: each raise would add to where the old one came from.
         raise type(known)(*known.args)
 
+    def has(self, digest: str) -> bool:
+        """Whether there is such a manifest, even one that can't be read."""
+        try:
+            self.of(digest)
+        except MissingError:
+            return False
+        except UnknownError:
+            return True
+        return True
+
     def _read(self, digest: str) -> References | MissingError | UnknownError:
         target = self.target(digest)
         try:
             content = self._storage.read(blob_path(target), LARGEST)
         except NotThere:
             # Somebody may put the link right: then it counts again, and so does what it says something about.
-            if target != digest and self._is_there(digest):
+            if target != digest and is_there(self._storage, blob_path(digest)):
                 return UnknownError("its link leads to nothing, but its content is there")
             return MissingError(MISSING)
         except StorageError as error:
@@ -127,15 +137,6 @@ class Contents:
         if not fits(digest, content) or (target != digest and not fits(target, content)):
             return UnknownError(DAMAGED)
         return references(content)
-
-    def _is_there(self, digest: str) -> bool:
-        try:
-            self._storage.size(blob_path(digest))
-        except NotThere:
-            return False
-        except StorageError:
-            return True
-        return True
 
     def subjects(self, manifests: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
         """Subject → manifests that say something about it; and of which manifests nobody knows it.

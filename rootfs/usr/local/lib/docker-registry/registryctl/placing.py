@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from registryctl.files import FileStorage
 from registryctl.layout import REPOSITORIES, TRASH, LayerLink, Revision, TagLink, blob_path, is_repository
 from registryctl.model import Contents, Needs, Repository, needs
 from registryctl.reading import read_catalogue, read_repository
-from registryctl.staging import Stage, make_directory
+from registryctl.staging import Stage, make_directory, renamed
 from registryctl.storage import NotThere, Storage, StorageError
 from registryctl.taking import DATA, LOGS, UNITS
 from registryctl.undo import bring_back
@@ -126,7 +125,7 @@ class Links:
         if not self.stage.damage:
             _drop_halves(staged / "_manifests/tags")
         for part in ("_layers", "_manifests"):
-            if (staged / part).exists() and not _rename(staged / part, live / part):
+            if (staged / part).exists() and not renamed(staged / part, live / part):
                 return False
         return True
 
@@ -143,7 +142,7 @@ class Links:
         for record in sorted(staged.glob("*.json")) if staged.is_dir() else ():
             if not (live / record.name).exists():
                 make_directory(live)
-                if not _rename(record, live / record.name):
+                if not renamed(record, live / record.name):
                     self._live.write(f"{TRASH}/{record.name}", record.read_bytes())
 
 
@@ -152,17 +151,6 @@ def _drop_halves(tags: Path) -> None:
     for tag in sorted(tags.iterdir()) if tags.is_dir() else ():
         if tag.is_dir() and not tag.is_symlink() and not (tag / "current/link").exists():
             shutil.rmtree(tag)
-
-
-def _rename(source: Path, target: Path) -> bool:
-    """Whether that can be done: a mount may lie in between, also of the same disk."""
-    try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        return False
-    return True
 
 
 def part_of(storage: Storage, name: str) -> trash.Part:
@@ -216,7 +204,7 @@ def _move(source: Path, target: Path) -> None:
     if target.is_dir() and source.is_dir() and not source.is_symlink():
         for inner in sorted(source.iterdir()):
             _move(inner, target / inner.name)
-    elif not os.path.lexists(target) and not _rename(source, target):
+    elif not os.path.lexists(target) and not renamed(source, target):
         _copy(source, target)
 
 

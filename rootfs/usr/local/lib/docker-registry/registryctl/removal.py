@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from registryctl.digests import is_sha256
 from registryctl.layout import is_repository
-from registryctl.model import NOT_UNDERSTOOD, Contents, MissingError, Needs, Repository, UnknownError, needs
+from registryctl.model import NOT_UNDERSTOOD, Contents, Needs, Repository, needs
 from registryctl.plan import Fresh, RepositoryPlan, Wish
 from registryctl.storage import Storage
 
@@ -58,17 +58,8 @@ class Removal:
         # What nobody knows to be wanted by a push stays: the clean-up will know.
         lately = every if self._blind else self._fresh & every
         asked = self.plan.asked = {*wish.manifests, *(its.tags.get(tag, "") for tag in self._tags)}
-        rest = {digest for digest in every - gone.manifests if not self._is_missing(digest)}
+        rest = {digest for digest in every - gone.manifests if self.contents.has(digest)}
         return gone, self._needs(self._left() | rest | (lately - asked))
-
-    def _is_missing(self, digest: str) -> bool:
-        try:
-            self.contents.of(digest)
-        except MissingError:
-            return True
-        except UnknownError:
-            return False
-        return False
 
     def _faults(self) -> Iterable[str]:
         its = self._its

@@ -205,22 +205,24 @@ def _plain(text: str) -> str:
     return "\n".join(lines)
 
 
-def faults(text: str) -> list[Fault]:
-    """What a backup could not read, by restic's own lines in JSON."""
-    found = []
+def messages(text: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Those of a kind among restic's own lines in JSON."""
     for line in text.splitlines():
         try:
-            one = json.loads(line)
+            found = json.loads(line)
         except ValueError:
             continue
-        if isinstance(one, dict) and one.get("message_type") == "error":
-            error = one.get("error")
-            why = (
-                error.get("message") or f"{error.get('Op')}: error {error.get('Err')}"
-                if isinstance(error, dict)
-                else ""
-            )
-            found.append(Fault(str(one.get("item", "")), str(why or error)))
+        if isinstance(found, dict) and found.get("message_type") == kind:
+            yield found
+
+
+def faults(text: str) -> list[Fault]:
+    """What a backup could not read."""
+    found = []
+    for one in messages(text, "error"):
+        error = one.get("error")
+        why = error.get("message") or f"{error.get('Op')}: error {error.get('Err')}" if isinstance(error, dict) else ""
+        found.append(Fault(str(one.get("item", "")), str(why or error)))
     return found
 
 

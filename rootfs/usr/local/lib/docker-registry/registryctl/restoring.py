@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from registryctl.backups import HOST, LINKS, TAGS
 from registryctl.endings import EndError
 from registryctl.files import FileStorage
+from registryctl.locks import alone
 from registryctl.placing import Links, Placed, place_files
 from registryctl.reading import read_catalogue
 from registryctl.staging import Stage, make_directory
@@ -96,15 +96,8 @@ def nobody_writes(root: Path) -> Iterator[None]:
     if fresh:
         # `up` wants it so, and nobody has to look in before.
         top.chmod(0o700)
-    descriptor = os.open(root / DATA, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise EndError("BUSY", f"a registry runs on {root}, or another restore: without --into it is told") from None
-    else:
+    with alone(root / DATA, f"a registry runs on {root}, or another restore: without --into it is told"):
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -56,25 +56,33 @@ def hash_of(path: Path, algorithm: str) -> str:
     return found.hexdigest()
 
 
-def _put(source: Path, target: Path) -> None:
-    """In one step, also where the blobs have a disk of their own."""
+def renamed(source: Path, target: Path) -> bool:
+    """Whether that can be done: a mount may lie in between, also of the same disk."""
     try:
-        source.replace(target)
+        source.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        new = target.with_name(f"{target.name}.tmp")
-        new.unlink(missing_ok=True)
-        # The container reaches it: where it puts a link, nothing is written.
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with source.open("rb") as staged, os.fdopen(descriptor, "wb") as file:
-            shutil.copyfileobj(staged, file, 1 << 20)
-            found = os.fstat(staged.fileno())
-            os.fchown(descriptor, found.st_uid, found.st_gid)
-            os.fchmod(descriptor, found.st_mode & 0o7777)
-            os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
-            os.fsync(descriptor)
-        new.replace(target)
+        return False
+    return True
+
+
+def _put(source: Path, target: Path) -> None:
+    """In one step, also where the blobs have a disk of their own."""
+    if renamed(source, target):
+        return
+    new = target.with_name(f"{target.name}.tmp")
+    new.unlink(missing_ok=True)
+    # The container reaches it: where it puts a link, nothing is written.
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with source.open("rb") as staged, os.fdopen(descriptor, "wb") as file:
+        shutil.copyfileobj(staged, file, 1 << 20)
+        found = os.fstat(staged.fileno())
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+        os.fchmod(descriptor, found.st_mode & 0o7777)
+        os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fsync(descriptor)
+    new.replace(target)
 
 
 @dataclass

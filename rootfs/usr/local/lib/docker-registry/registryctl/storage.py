@@ -137,3 +137,14 @@ class Plain:
 
     def ahead(self, paths: Iterable[str], limit: int | None) -> None:
         """It is near."""
+
+
+def is_there(storage: Storage, path: str) -> bool:
+    """Whether there is such a file, even one that can't be read."""
+    try:
+        storage.size(path)
+    except NotThere:
+        return False
+    except StorageError:
+        return True
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +18,7 @@ from registryctl.journals import Barrier
 from registryctl.layout import BLOBS as BLOBS_TOP
 from registryctl.layout import REPOSITORIES, TRASH, blob_path
 from registryctl.reading import read_catalogue
-from registryctl.restic import INCOMPLETE, Fault, Restic, ResticError, faults
+from registryctl.restic import INCOMPLETE, Fault, Restic, ResticError, faults, messages
 from registryctl.storage import StorageError
 
 DATA = "docker-registry/data"
@@ -230,11 +229,7 @@ def _compared(part: str, parent: str | None) -> tuple[str, ...]:
 
 
 def _summary(text: str) -> dict[str, Any]:
-    for line in reversed(text.splitlines()):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict) and found.get("message_type") == "summary":
-            return found
-    raise ResticError("FAILED", "restic says nothing of the snapshot that it made")
+    found = list(messages(text, "summary"))
+    if not found:
+        raise ResticError("FAILED", "restic says nothing of the snapshot that it made")
+    return found[-1]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registryctl.hosts.service import SEEN
-from registryctl.machine import Machine
+from registryctl.machine import Machine, noted
 from registryctl.metrics import store
 from registryctl.metrics.store import Named, State, Store
 from registryctl.metrics.traffic import DAY, Counting
@@ -94,10 +93,7 @@ def _read(machine: Machine, log: Path, descriptor: int, kept: Store, named: Name
 
 def _has_others(machine: Machine) -> bool:
     """Whether images are pulled at other hosts of the same bucket too, as their service saw last."""
-    try:
-        hosts = json.loads(machine.path(SEEN).read_text(encoding="utf-8"))["hosts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    hosts = noted(machine.path(SEEN)).get("hosts")
     return isinstance(hosts, list) and len(hosts) > 1
 
 

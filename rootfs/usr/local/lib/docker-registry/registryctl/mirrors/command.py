@@ -166,13 +166,8 @@ def _short(result: dict[str, object]) -> dict[str, object]:
 
 def _leave(results: dict[str, dict[str, object]]) -> None:
     """For registry-status. Those of other runs stay as they were."""
-    try:
-        before = json.loads(last_result(NAME))
-    except (OSError, ValueError):
-        before = {}
-    kept = before if isinstance(before, dict) else {}
     short = {prefix: {**_short(its), "time": now()} for prefix, its in results.items()}
     try:
-        leave_result(NAME, json.dumps({**kept, **short}))
+        leave_result(NAME, json.dumps({**last_result(NAME), **short}))
     except OSError as error:
         print(f"there is no place for the result: {error}", file=sys.stderr)

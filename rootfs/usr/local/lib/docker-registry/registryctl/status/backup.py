@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from registryctl.backup_state import NAME
-from registryctl.machine import RESULTS
+from registryctl.machine import RESULTS, noted
 from registryctl.repository import HOME
 from registryctl.status.finding import BROKEN, OK, WARNING, Finding, Here
 
 
 def look(here: Here) -> Finding:
     """By what the last backups, checks and drills left."""
-    settings = _read(here, HOME / "backup.json")
-    if settings is None:
+    settings = noted(here.machine.path(HOME / "backup.json"))
+    if not settings:
         elsewhere = "its images are in the store, of which nothing is backed up"
         what = elsewhere if here.facts.objects else "nothing of this registry survives its disk"
         return Finding(OK, f"backup: off; {what}", {"state": "off"})
-    known = _read(here, RESULTS / NAME) or {}
+    known = noted(here.machine.path(RESULTS / NAME))
     good, failed = _part(known, "good"), _part(known, "failed")
     state, level, detail = _judge(here, good, failed, int(settings.get("warnDays", 2)))
     said = f"the last good one of {good['time']}" if good else "there is no good one yet"
@@ -53,14 +52,6 @@ def _judge(here: Here, good: Mapping[str, Any], failed: Mapping[str, Any], days:
     if age > timedelta(days=days):
         return "overdue", WARNING, f"more than {days} days ago: journalctl -u docker-registry-backup"
     return "ok", OK, ""
-
-
-def _read(here: Here, path: object) -> dict[str, Any] | None:
-    try:
-        found = json.loads(here.machine.path(str(path)).read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _part(known: Mapping[str, Any], name: str) -> Mapping[str, Any]:

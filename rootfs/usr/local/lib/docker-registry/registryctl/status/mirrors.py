@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from registryctl.facts import Bounded
-from registryctl.machine import RESULTS
+from registryctl.machine import RESULTS, noted
 from registryctl.mirrors import NAME
 from registryctl.mirrors.files import earlier
 from registryctl.status.finding import OK, WARNING, Finding, Here
@@ -18,7 +14,7 @@ _JOURNAL = "journalctl -u docker-registry-mirrors"
 
 def look(here: Here) -> list[Finding]:
     """By what the last run left; of those that have a bound."""
-    results = _results(here) if here.facts.bounded else {}
+    results = noted(here.machine.path(RESULTS / NAME)) if here.facts.bounded else {}
     return [_finding(here, one, results.get(one.prefix)) for one in here.facts.bounded]
 
 
@@ -46,11 +42,3 @@ def _finding(here: Here, mirror: Bounded, result: object) -> Finding:
 
 def _megabytes(count: object) -> int:
     return count // _MEGABYTE if isinstance(count, int) else 0
-
-
-def _results(here: Here) -> Mapping[str, Any]:
-    try:
-        found = json.loads(here.machine.path(RESULTS / NAME).read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
