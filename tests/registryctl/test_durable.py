@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,6 @@ def place(tmp_path: Path) -> Path:
     path = tmp_path / "place"
     path.write_text("old")
     return path
-
-
-def _fails(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, name, fail)
 
 
 def test_a_file_comes_with_its_mode(place: Path) -> None:
@@ -52,9 +46,26 @@ def test_a_name_counts_once_its_content_does(place: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("call", ["fsync", "fchmod"])
 def test_a_full_disk_leaves_the_old_one_alone(place: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """And nothing that takes room."""
-    _fails(monkeypatch, call, errno.ENOSPC)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="No space left"):
         durable.put(place, "new", 0o600)
+    assert place.read_text() == "old"
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_half_a_file_is_none(place: Path) -> None:
+    """The system itself takes no more than some bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            durable.put(place, "longer than that", 0o600)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert place.read_text() == "old"
     assert list(place.parent.iterdir()) == [place]
 
