@@ -64,7 +64,7 @@ PLACES = (
     "registryctl.placing.Links.place",
     "registryctl.placing.Links._move",
     "registryctl.placing.Links._records",
-    "registryctl.placing._rename",
+    "registryctl.placing.renamed",
     "registryctl.restoring.place_files",
 )
 
