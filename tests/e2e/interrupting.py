@@ -81,6 +81,18 @@ class HostSays:
         return run.host.run(self.command, check=False, timeout=30).returncode == 0
 
 
+@dataclass(frozen=True)
+class Both:
+    """The run has come to one point and to the other."""
+
+    one: Point
+    other: Point
+
+    def reached(self, run: Running) -> bool:
+        """See `Point`."""
+        return self.one.reached(run) and self.other.reached(run)
+
+
 def created(count: int) -> Printed:
     """So many resources are made and recorded."""
     return Printed(r" created \(", count)
