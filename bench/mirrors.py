@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from bench.contenders.serving.content import IMAGE, LAYER_BYTES, LAYERS, SMALL_IMAGE, Content, fill
 from bench.contenders.serving.load import Load
 from bench.contenders.serving.place import FOLDER, Place, place, put_logins
 from bench.contenders.serving.samples import Samples
-from bench.contenders.serving.servers import ALONE, MIRROR_ALONE, OTHER, PROGRAM, Server, Servers
+from bench.contenders.serving.servers import (
+    ALONE,
+    ALONE_FAR,
+    FAR_MEGABYTES,
+    MIRROR_ALONE,
+    MIRROR_FAR,
+    OTHER,
+    OTHER_FAR,
+    PROGRAM,
+    Server,
+    Servers,
+)
 from bench.measure import Part, Ratio, Table
 from bench.promises import ratio
 from tests.lab.log import step
@@ -19,16 +31,30 @@ SECONDS = 2
 CONNECTIONS = 16
 PULLERS = 8
 
-PREFIX = "plain.example.org"
+PREFIX, FAR_PREFIX = "plain.example.org", "far.example.org"
 OWN, MIRRORED, HANDED_ON = "own images", "a mirror's images", "a mirror's, without nginx.mirrorFastPath"
 SETTINGS = {
-    "mirrors": [{"prefix": PREFIX, "upstream": OTHER, "insecure": True}],
+    "mirrors": [
+        {"prefix": PREFIX, "upstream": OTHER, "insecure": True},
+        {"prefix": FAR_PREFIX, "upstream": OTHER_FAR, "insecure": True},
+    ],
     "nginx": {"mirrorFastPath": True},
 }
 
-_MIRROR = replace(PROGRAM, name=MIRRORED)
+
+@dataclass(frozen=True)
+class _Mirror(Server):
+    """This program's, as one of its mirrors."""
+
+    prefix: str = ""
+
+
+_MIRROR, _FAR_MIRROR = (
+    _Mirror(MIRRORED, PROGRAM.port, PROGRAM.containers, prefix=prefix) for prefix in (PREFIX, FAR_PREFIX)
+)
 _WARM = (replace(PROGRAM, name=OWN), _MIRROR, MIRROR_ALONE)
 _COLD = (ALONE, _MIRROR, MIRROR_ALONE)
+_FAR = (ALONE_FAR, _FAR_MIRROR, MIRROR_FAR)
 _WARM_COLUMNS = {"large": "large blob, MB/s", "small": "small blobs, requests/s", "pull": "8 clients, s"}
 _NOTE = (
     f"Medians of {ROUNDS} rounds, in each of which another begins. The other registry is on the same host, and asked "
@@ -40,23 +66,30 @@ _WARM_NOTE = (
     f"workers. More of them is better. An image of {LAYERS} layers by {PULLERS} clients at once: less is."
 )
 _COLD_NOTE = f"By one client, an image of {LAYERS} layers that nobody has pulled yet. Less is better."
+_FAR_NOTE = (
+    f"{_COLD_NOTE} Here the other registry is as one across the internet: each connection to it, whether of the client "
+    f"or of a mirror, gets {FAR_MEGABYTES} MB/s, by a relay in front of it, and has no delay besides."
+)
 
 
 def run() -> Part:
-    """Measures it all, some five minutes long, and removes what it made."""
+    """Measures it all, some six minutes long, and removes what it made."""
     with place(settings=SETTINGS) as spot:
         servers = Servers(spot)
         servers.start_registries()
-        servers.start_mirror()
+        servers.start_lines()
+        servers.start_mirror(MIRROR_ALONE, OTHER)
+        servers.start_mirror(MIRROR_FAR, OTHER_FAR)
         load = Load(spot)
         content = fill(spot, load)
-        put_logins(spot, [PROGRAM.authority, ALONE.authority])
+        put_logins(spot, [PROGRAM.authority, ALONE.authority, ALONE_FAR.authority])
         samples = _Measuring(spot, load, content).all()
     tables = (
         Table("What was pulled before", tuple(_WARM_COLUMNS.values()), samples.rows("warm", tuple(_WARM_COLUMNS))),
         Table("What is pulled first", ("1 client, s",), samples.rows("cold", ("pull",))),
+        Table("What is pulled first, from afar", ("1 client, s",), samples.rows("far", ("pull",))),
     )
-    notes = (_NOTE + _WARM_NOTE, _NOTE + _COLD_NOTE)
+    notes = (_NOTE + _WARM_NOTE, _NOTE + _COLD_NOTE, _NOTE + _FAR_NOTE)
     return Part(
         "mirrors", tuple(replace(table, note=note) for table, note in zip(tables, notes, strict=True)), _ratios(samples)
     )
@@ -78,7 +111,11 @@ class _Measuring:
                 self._load.image(PROGRAM, f"{_cold(number)}:1", LAYERS, LAYER_BYTES, 0)
             for server in _WARM:
                 self._warm_up(server)
-        kinds: dict[str, Callable[[int], None]] = {"cold": self._cold, "warm": self._warm}
+        kinds: dict[str, Callable[[int], None]] = {
+            "cold": partial(self._cold, "cold", _COLD),
+            "far": partial(self._cold, "far", _FAR),
+            "warm": self._warm,
+        }
         for number in range(ROUNDS):
             for kind, measure in kinds.items():
                 with step(f"bench: {kind} pulls, round {number + 1} of {ROUNDS}"):
@@ -110,10 +147,10 @@ class _Measuring:
             seconds = self._load.pull(server, _name(server, f"{IMAGE}:1"), PULLERS)
             self._samples.add("warm", server.name, "pull", seconds)
 
-    def _cold(self, number: int) -> None:
-        for server in _turned(_COLD, number):
+    def _cold(self, quantity: str, servers: tuple[Server, ...], number: int) -> None:
+        for server in _turned(servers, number):
             seconds = self._load.pull(server, _name(server, f"{_cold(number)}:1"), 1)
-            self._samples.add("cold", server.name, "pull", seconds)
+            self._samples.add(quantity, server.name, "pull", seconds)
 
 
 def _cold(number: int) -> str:
@@ -121,7 +158,7 @@ def _cold(number: int) -> str:
 
 
 def _name(server: Server, name: str) -> str:
-    return f"{PREFIX}/{name}" if server is _MIRROR else name
+    return f"{server.prefix}/{name}" if isinstance(server, _Mirror) else name
 
 
 def _turned(servers: tuple[Server, ...], number: int) -> tuple[Server, ...]:
@@ -133,9 +170,13 @@ def _ratios(samples: Samples) -> tuple[Ratio, ...]:
     def warm(column: str) -> float:
         return samples.median("warm", MIRRORED, column) / samples.median("warm", OWN, column)
 
+    def first(quantity: str) -> float:
+        return samples.median(quantity, ALONE.name, "pull") / samples.median(quantity, MIRRORED, "pull")
+
     return (
         ratio("mirrored_large_blob", warm("large")),
         ratio("mirrored_small_blob", warm("small")),
         ratio("mirrored_pull", 1 / warm("pull")),
-        ratio("first_pull", samples.median("cold", ALONE.name, "pull") / samples.median("cold", MIRRORED, "pull")),
+        ratio("first_pull", first("cold")),
+        ratio("first_pull_far", first("far")),
     )

@@ -41,6 +41,7 @@ PROMISES = {
     "mirrored_small_blob": Promise("small layers a second from a mirror, to those of own images", 0.95),
     "mirrored_pull": Promise("pulls of an image by eight clients from a mirror, to those of an own one", 0.95),
     "first_pull": Promise("the first pull of an image from a mirror, to one from the other registry itself", 0.8),
+    "first_pull_far": Promise("the same where that gives each connection 20 MB/s, as one across the internet", 0.8),
     "store_warm_large_blob": Promise("MB/s of large layers from an object store, to those from a disk", 0.9),
     "store_warm_small_blob": Promise("small layers a second from an object store, to those from a disk", 0.9),
     "store_warm_pull": Promise("pulls of an image by eight clients from an object store, to those from a disk", 0.9),

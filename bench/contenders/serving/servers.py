@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import yaml
 
-from bench.contenders.serving.figures import certificate, tls_settings, without_authentication
+from bench.contenders.serving.figures import MEGABYTE, certificate, tls_settings, without_authentication
 from bench.contenders.serving.place import FILES, FOLDER, FQDN, QUICK, Place
 from tests.lab import gotools
 from tests.lab.clients import TEST_IMAGE
@@ -19,6 +19,7 @@ ROOT = "/var/opt"
 CONFIGURATION = f"{ROOT}/nginx/etc/conf.d"
 DATA = f"{ROOT}/docker-registry/data"
 REGISTRY_CONFIGURATION = "/etc/distribution/config.yml"
+LINE_SCRIPT = f"{FOLDER}/line.py"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ OPEN = Server("this program without authentication", 8446, ("bench-open", "regis
 
 OTHER = f"http://{PLAIN.containers[0]}:5000"
 """How a mirror asks the plain registry, on their network."""
+
+# The same from afar: each connection to the registry is bounded.
+FAR_MEGABYTES = 20
+ALONE_FAR = replace(ALONE, port=8449)
+MIRROR_FAR = replace(MIRROR_ALONE, port=8450, containers=("bench-mirror-far",))
+_FAR_PORT = 8451
+# The host, as the containers of its default network know it.
+OTHER_FAR = f"http://100.127.255.1:{_FAR_PORT}"
 
 
 class Servers:
@@ -127,14 +136,14 @@ class Servers:
         """This program's image of the registry."""
         return self._host.run(["docker", "container", "inspect", "--format", "{{.Image}}", "registry"]).stdout.strip()
 
-    def start_mirror(self) -> None:
+    def start_mirror(self, server: Server, upstream: str) -> None:
         """Distribution as a mirror of the plain registry, as its documentation has it, with TLS."""
-        folder = f"{FOLDER}/{MIRROR_ALONE.containers[0]}"
+        folder = f"{FOLDER}/{server.containers[0]}"
         settings = {
             "version": 0.1,
             "storage": {"filesystem": {"rootdirectory": "/var/lib/registry"}},
             "http": {"addr": ":5000", "tls": {"certificate": self._chain, "key": self._key}},
-            "proxy": {"remoteurl": OTHER},
+            "proxy": {"remoteurl": upstream},
         }
         self._host.put_file(f"{folder}/etc/config.yml", yaml.safe_dump(settings))
         volumes = {
@@ -142,7 +151,18 @@ class Servers:
             f"{folder}/data": "/var/lib/registry",
             self._tls[0]: f"{self._tls[1]}:ro",
         }
-        self._run(MIRROR_ALONE, 5000, volumes, self._registry, REGISTRY_CONFIGURATION)
+        self._run(server, 5000, volumes, self._registry, REGISTRY_CONFIGURATION)
+
+    def start_lines(self) -> None:
+        """The ways to the registries, which run already, from afar: for clients, and for mirrors."""
+        self._host.put_file(LINE_SCRIPT, (FILES / "host/line.py").read_text(), 0o755)
+        form = "{{.NetworkSettings.Networks.registry.IPAddress}}"
+        lines = []
+        for port, server in ((ALONE_FAR.port, ALONE), (_FAR_PORT, PLAIN)):
+            found = self._host.run(["docker", "container", "inspect", "--format", form, server.containers[0]])
+            lines.append(f"{port}={found.stdout.strip()}:5000")
+        rate = str(FAR_MEGABYTES * MEGABYTE)
+        self._host.run(["systemd-run", "--quiet", "--unit=bench-line", LINE_SCRIPT, "0.0.0.0", rate, *lines])  # noqa: S104 - in a lab
 
     def start_registries(self) -> None:
         """Configured as this program's own, but on a port: one with what it needs to stand alone, the other for those
