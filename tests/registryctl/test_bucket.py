@@ -16,6 +16,7 @@ from registryctl.bucket import Bucket, open_bucket
 from registryctl.endings import ToolError
 from registryctl.facts import Store
 from registryctl.storage import NoRoom, NotThere, StorageError, Unreadable
+from tests.registryctl import http_store
 from tests.registryctl.http_store import BUCKET, Asked, HttpStore, error, serving
 
 SECRET = "opens-the-bucket"
@@ -62,6 +63,22 @@ def test_what_is_written_is_listed_and_read(bucket: Bucket, store: HttpStore) ->
         assert bucket.read(key, 5) == b"x" * number
         assert bucket.head(key) == found[key]
     assert abs(found["a/link"].time - store.bucket.moment()) < 600 * 10**9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-26T17:00:00Z",
+        "2026-11-26T17:00:00.000Z",
+        "2026-11-26T18:00:00.000000000+01:00",
+        "Thu, 26 Nov 2026 17:00:00 GMT",
+    ],
+)
+def test_a_time_has_any_form(bucket: Bucket, store: HttpStore, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a store may write; few of them are read the quick way."""
+    monkeypatch.setattr(http_store, "_moment", lambda _: text)
+    store.bucket.put("registries/acme/a", b"")
+    assert [one.time for one in bucket.list("")] == [1795712400 * 10**9]
 
 
 def test_pages_are_put_together(bucket: Bucket, store: HttpStore) -> None:

@@ -261,10 +261,12 @@ def _with_sum(params: dict[str, Any], **_: object) -> None:
 def open_bucket(store: Store) -> LargeBucket:
     """The bucket of this host's registry; nothing is asked yet. Raises `ToolError`."""
     try:
-        session, config = importlib.import_module("botocore.session"), importlib.import_module("botocore.config")
+        session, config, utils = (importlib.import_module(f"botocore.{its}") for its in ("session", "config", "utils"))
     except ImportError as error:
         raise ToolError(f"python3-botocore is missing ({error}); pulumi up installs it") from None
     made = session.Session()
+    times = _read_times(utils.parse_timestamp)
+    made.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=times)
 
     def client(tries: int) -> Any:  # noqa: ANN401 - the library has no types
         return made.create_client(**_words(store, config.Config, tries))
@@ -273,6 +275,18 @@ def open_bucket(store: Store) -> LargeBucket:
     _bound(once)
     once.meta.events.register("before-call.s3.DeleteObjects", _with_sum)
     return StoreBucket(client(_TRIES), store.bucket, store.prefix, once)
+
+
+def _read_times(otherwise: Callable[[Any], datetime]) -> Callable[[Any], datetime]:
+    """A listing has a time for each object. The library guesses its form, which takes longer than all else of it."""
+
+    def read(value: Any) -> datetime:  # noqa: ANN401 - whatever the answer has
+        try:
+            return datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except (AttributeError, TypeError, ValueError):
+            return otherwise(value)
+
+    return read
 
 
 def _bound(client: Any) -> None:  # noqa: ANN401

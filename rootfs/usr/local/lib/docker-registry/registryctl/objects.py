@@ -150,9 +150,13 @@ class ObjectStorage:
             raise NotThere(path)
         return found
 
+    def written(self, path: str) -> int:
+        """When it was, by the store's clock."""
+        return self._look(path).time
+
     def time(self, path: str) -> int:
-        """When it was written, by the store's clock. Of a tag that was only moved since: when it was pushed."""
-        written = self._look(path).time
+        """The same. Of a tag that was only moved since: when it was pushed."""
+        written = self.written(path)
         if not path.endswith(_CURRENT):
             return written
         if self._pushed is None:

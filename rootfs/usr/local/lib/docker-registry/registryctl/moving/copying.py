@@ -97,7 +97,8 @@ class Copying:
         links = _links(self._source.storage)
         self._compare(links)
         if isinstance(self._target, Objects):
-            times.keep(self._target.bucket, self._source.storage, links)
+            written = {path: self._target.storage.written(path) for path in links if path.endswith(_TAG)}
+            times.keep(self._target.bucket, self._source.storage, written)
         self._uploads()
         return came
 

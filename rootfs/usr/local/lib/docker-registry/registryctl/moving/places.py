@@ -110,7 +110,7 @@ class Objects:
         self._objects = ObjectStorage(bucket, pushed=lambda: times.load(bucket))
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> ObjectStorage:
         """See `Place`."""
         return self._objects
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from registryctl.bucket import Bucket
 from registryctl.layout import REPOSITORIES
@@ -26,8 +26,7 @@ def load(bucket: Bucket) -> dict[str, tuple[int, int]]:
         raise Unreadable(f"{KEY}: it does not say when tags were pushed ({error})") from error
 
 
-def keep(bucket: Bucket, source: Storage, links: Collection[str]) -> None:
-    """Writes it. What is in the bucket is known to be what was copied from the source."""
-    moved = {one.key: one.time for one in bucket.list(f"{REPOSITORIES}/") if one.key.endswith(TAG)}
-    found = {path[len(REPOSITORIES) + 1 :]: (moved[path], source.time(path)) for path in links if path in moved}
+def keep(bucket: Bucket, source: Storage, moved: Mapping[str, int]) -> None:
+    """Writes it: of each tag that was copied from the source, by its path, when by the store's clock."""
+    found = {path[len(REPOSITORIES) + 1 :]: (when, source.time(path)) for path, when in moved.items()}
     bucket.write(KEY, json.dumps(found, separators=(",", ":")).encode())
