@@ -30,6 +30,7 @@ ROUNDS = 5
 SECONDS = 2
 CONNECTIONS = 16
 PULLERS = 8
+PULLS = 3
 
 PREFIX, FAR_PREFIX = "plain.example.org", "far.example.org"
 OWN, MIRRORED, HANDED_ON = "own images", "a mirror's images", "a mirror's, without nginx.mirrorFastPath"
@@ -63,7 +64,8 @@ _NOTE = (
 )
 _WARM_NOTE = (
     f"All of it was pulled before. Blobs over {CONNECTIONS} connections: of fewer, all may come to one of nginx's two "
-    f"workers. More of them is better. An image of {LAYERS} layers by {PULLERS} clients at once: less is."
+    f"workers. More of them is better. An image of {LAYERS} layers by {PULLERS} clients at once, {PULLS} "
+    "times a round: less is."
 )
 _COLD_NOTE = f"By one client, an image of {LAYERS} layers that nobody has pulled yet. Less is better."
 _FAR_NOTE = (
@@ -115,6 +117,7 @@ class _Measuring:
             "cold": partial(self._cold, "cold", _COLD),
             "far": partial(self._cold, "far", _FAR),
             "warm": self._warm,
+            "whole": self._pulls,
         }
         for number in range(ROUNDS):
             for kind, measure in kinds.items():
@@ -144,8 +147,13 @@ class _Measuring:
                 for name, listed in (ways if server is _MIRROR else {server.name: paths}).items():
                     got = self._load.get(server, listed, CONNECTIONS, SECONDS)
                     self._samples.add("warm", name, paths, got.megabytes if paths == "large" else got.rate)
-            seconds = self._load.pull(server, _name(server, f"{IMAGE}:1"), PULLERS)
-            self._samples.add("warm", server.name, "pull", seconds)
+
+    def _pulls(self, number: int) -> None:
+        """Apart from the loads: what these leave to be done would be a pull's to bear."""
+        for turn in range(PULLS):
+            for server in _turned(_WARM, number + turn):
+                seconds = self._load.pull(server, _name(server, f"{IMAGE}:1"), PULLERS)
+                self._samples.add("warm", server.name, "pull", seconds)
 
     def _cold(self, quantity: str, servers: tuple[Server, ...], number: int) -> None:
         for server in _turned(servers, number):
