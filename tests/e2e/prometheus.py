@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -119,8 +120,9 @@ def within(seconds: float, true: Callable[[], bool], why: Callable[[], str] = la
             if true():
                 return
         except HTTPError as error:
-            # A question that is wrong.
-            raise AssertionError(error.read()) from error
+            # Others than one that has only just begun: the question is wrong.
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise AssertionError(error.read()) from error
         except OSError:
             pass
         assert time.monotonic() < deadline, f"not within {seconds} s: {why()}"
