@@ -19,7 +19,8 @@ from registryctl.hosts.run import identities
 from registryctl.journals import BarrierError, BrokenOffError, BusyError
 from registryctl.machine import RUN, Machine, touch
 from registryctl.moving import record
-from registryctl.moving.copying import Came, Copying, Verified, is_empty
+from registryctl.moving.copying import Came, Copying, Verified
+from registryctl.moving.listed import is_empty
 from registryctl.moving.places import Files, Objects, Place
 from registryctl.moving.record import Record, named
 from registryctl.options import Parser, seconds

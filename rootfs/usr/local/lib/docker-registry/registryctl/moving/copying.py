@@ -18,14 +18,15 @@ from registryctl.clean_up import megabytes
 from registryctl.digests import is_digest
 from registryctl.endings import EndError
 from registryctl.fetching import each
-from registryctl.layout import BLOBS, REPOSITORIES, TRASH, blob_path, is_run
+from registryctl.layout import REPOSITORIES, blob_path
 from registryctl.moving import times
+from registryctl.moving.listed import Listed, links_of, walk
 from registryctl.moving.places import Objects, Place
-from registryctl.storage import Kind, NoRoom, NotThere, Storage, StorageError
+from registryctl.storage import NoRoom, NotThere, Storage, StorageError
 
 _AT_ONCE = 6
 """Blobs. Each is a piece or two in memory."""
-_LINK, _TAG, _RECORD = "/link", times.TAG, ".json"
+_TAG = times.TAG
 _LONGEST = 1 << 28
 
 
@@ -80,7 +81,9 @@ class Copying:
 
     def once(self) -> Came:
         """While others may push. Raises StorageError, AwayError, EndError."""
-        came = self._copy(last=False)
+        wanted, there = Listed.of(self._source.storage), Listed.of(self._target.storage)
+        came = self._blobs(wanted, there, last=False)
+        came.links = len(self._changes(wanted, there, last=False))
         # What could not be moved is said here, while the registry runs.
         self._begun_uploads()
         return came
@@ -88,16 +91,18 @@ class Copying:
     def last(self) -> Came:
         """While nobody can write at the source: afterwards the target has what it has, and no other links.
 
-        Raises also where that is not so.
+        Raises also where that is not so. Writes wait for it: both places are listed at once, and blobs only once.
         """
-        came = self._copy(last=True)
+        with ThreadPoolExecutor(2) as pool:
+            wanted, there = pool.map(Listed.of, (self._source.storage, self._target.storage))
+        came = self._blobs(wanted, there, last=True)
+        changed = self._changes(wanted, there, last=True)
+        came.links = len(changed)
         if came.damaged:
             return came
-        self._target.storage.anew()
-        links = _links(self._source.storage)
-        self._compare(links)
+        self._confirm(wanted, changed)
         if isinstance(self._target, Objects):
-            written = {path: self._target.storage.written(path) for path in links if path.endswith(_TAG)}
+            written = {path: self._target.storage.written(path) for path in wanted.links if path.endswith(_TAG)}
             times.keep(self._target.bucket, self._source.storage, written)
         self._uploads()
         return came
@@ -106,21 +111,9 @@ class Copying:
         """The target counts from now on: this move does not go on there. Raises StorageError."""
         self._target.mark("ended")
 
-    def _copy(self, *, last: bool) -> Came:
-        came = Came()
-        source, target = self._source.storage, self._target.storage
-        source.anew()
-        target.anew()
-        # Links before content: what they lead to is there by then, and blobs that come later are of the next time.
-        links = _links(source)
-        self._blobs(came, last=last)
-        self._changes(links, came)
-        target.settle()
-        return came
-
-    def _blobs(self, came: Came, *, last: bool) -> None:
-        wanted, there = _blobs(self._source.storage), _blobs(self._target.storage)
-        came.blobs, came.size = len(wanted), sum(wanted.values())
+    def _blobs(self, seen: Listed, seen_there: Listed, *, last: bool) -> Came:
+        wanted, there = seen.blobs, seen_there.blobs
+        came = Came(len(wanted), sum(wanted.values()))
 
         def copy(digest: str) -> None:
             try:
@@ -138,6 +131,7 @@ class Copying:
         self._look_for_room(sum(wanted[one] for one in lacking if there.get(one) != wanted[one]))
         with ThreadPoolExecutor(_AT_ONCE, "copy") as pool:
             each(pool, copy, lacking)
+        return came
 
     def _look_for_room(self, needed: int) -> None:
         free = self._target.free()
@@ -163,24 +157,26 @@ class Copying:
             sum_.update(piece)
         return digest.endswith(f":{sum_.hexdigest()}")
 
-    def _changes(self, links: set[str], came: Came) -> None:
+    def _changes(self, wanted: Listed, there: Listed, *, last: bool) -> set[str]:
+        """Those that were written, or went."""
         source, target = self._source.storage, self._target.storage
-        there = _links(target)
-        self._ask_for_tags(links & there)
+        self._ask_for_tags(wanted.links & there.links)
         # All are compared before one is written: a bucket is listed anew after that.
-        changed = [path for path in sorted(links) if path not in there or not self._is_same(path)]
+        changed = [path for path in sorted(wanted.links) if path not in there.links or not self._is_same(path)]
         source.ahead(changed, _LONGEST)
+        gone = there.links - wanted.links
         for path in changed:
             try:
                 target.write(path, source.read(path, _LONGEST), source.time(path))
             except NotThere:
                 # It went meanwhile: the next time tells.
-                continue
-            came.links += 1
-        for path in there - links:
+                if last:
+                    raise
+        for path in gone:
             target.remove(path)
             target.prune(path.rpartition("/")[0], REPOSITORIES)
-            came.links += 1
+        target.settle()
+        return gone.union(changed)
 
     def _ask_for_tags(self, links: set[str]) -> list[str]:
         """Those among them, in the order in which they will be read."""
@@ -201,17 +197,16 @@ class Copying:
         except NotThere:
             return False
 
-    def _compare(self, links: set[str]) -> None:
-        """Raises StorageError where the target is not what the source is."""
+    def _confirm(self, wanted: Listed, changed: set[str]) -> None:
+        """Raises StorageError where the target is not what the source is. What did not change was compared already."""
         source, target = self._source.storage, self._target.storage
-        if odd := links ^ _links(target):
+        if odd := wanted.links ^ links_of(target):
             raise StorageError(f"{min(odd)} is in one of the places and not in the other: does somebody write there?")
-        for path in self._ask_for_tags(links):
+        for path in self._ask_for_tags(changed & wanted.links):
             if source.read(path, _LONGEST) != target.read(path, _LONGEST):
                 raise StorageError(f"{path} has another content than where it comes from: does somebody write there?")
-        there = _blobs(target)
-        for digest, size in _blobs(source).items():
-            if there.get(digest) != size or digest not in self._verified:
+        for digest in wanted.blobs:
+            if digest not in self._verified:
                 raise StorageError(f"{digest} did not arrive")
 
     def _uploads(self) -> None:
@@ -226,51 +221,8 @@ class Copying:
 
     def _begun_uploads(self) -> list[str]:
         source = self._source.storage
-        found = [path.rpartition("/") for path in _walk(source, REPOSITORIES, uploads=True)]
+        found = [path.rpartition("/") for path in walk(source, REPOSITORIES, uploads=True)]
         return [home for home, _, name in found if name == "startedat" and not _size(source, f"{home}/data")]
-
-
-def is_empty(storage: Storage) -> bool:
-    """Whether a place has neither images nor anything of them."""
-    return not (_links(storage) or _blobs(storage))
-
-
-def _links(storage: Storage) -> set[str]:
-    found = {path for path in _walk(storage, REPOSITORIES) if path.endswith(_LINK)}
-    return found | {path for path in _walk(storage, TRASH) if is_run(path[len(TRASH) + 1 : -len(_RECORD)])}
-
-
-def _blobs(storage: Storage) -> dict[str, int]:
-    """Digest → size."""
-    found = {}
-    for path in _walk(storage, BLOBS):
-        algorithm, _, name = path[len(BLOBS) + 1 :].partition("/")
-        digest = f"{algorithm}:{name.split('/')[1]}" if name.count("/") == 2 else ""  # noqa: PLR2004 - aa/NAME/data
-        if is_digest(digest) and path == blob_path(digest):
-            found[digest] = storage.size(path)
-    return found
-
-
-def _walk(storage: Storage, top: str, *, uploads: bool = False) -> Iterator[str]:
-    """The paths of all files below a directory; those of uploads alone, or all others."""
-    left = [(top, False)]
-    while left:
-        directory, inside = left.pop()
-        try:
-            entries = storage.list(directory)
-        except NotThere:
-            continue
-        for name, kind in entries:
-            path = f"{directory}/{name}"
-            if kind is Kind.OTHER:
-                raise EndError("UNSUPPORTED", f"{path} is neither a file nor a directory: it can't be moved")
-            if kind is Kind.DIRECTORY:
-                # A tag may be called so, too.
-                within = inside or (name == "_uploads" and "/_manifests/" not in path)
-                if not (uploads and name in {"_manifests", "_layers"}) and (uploads or not within):
-                    left.append((path, within))
-            elif inside == uploads:
-                yield path
 
 
 def _size(storage: Storage, path: str) -> int:
