@@ -2,6 +2,10 @@
 
 `make backup-speed TAGS=1000 BLOB=1000000 IMAGES=/dev/shm`: eight files a tag, three of them blobs of BLOB bytes on
 average, that don't compress; restic of this machine, and a repository on its disk. IMAGES is where the images lie.
+
+With HOLES=1 a layer is some bytes of its own with a hole behind them: more of them have room than a disk has. restic
+reads and sums up the whole, and stores next to nothing, so that the first backup takes less than it would of real
+layers. Nothing is restored or copied then.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ from registryctl.taking import DATA, Taking
 REPOSITORIES = 100
 MANIFEST, CONFIGURATION = 500, 300
 """Bytes of the small blobs of an image."""
+BEGINNING = 1000
+"""Bytes before a hole."""
 
 
 class Nobody:
@@ -53,12 +59,13 @@ class Registry:
     root: Path
     blob: int
     """Bytes of a blob on average: a layer has what the small ones leave of it."""
+    holes: bool
 
     def push(self, number: int) -> None:
         """One image: a manifest, a configuration and a layer, each by a link, and a tag."""
         name = f"repositories/team{number % 10}/app{number % REPOSITORIES}"
         layer = max(3 * self.blob - MANIFEST - CONFIGURATION, 1)
-        manifest, *parts = (self._blob(os.urandom(size)) for size in (MANIFEST, CONFIGURATION, layer))
+        manifest, *parts = (self._blob(size) for size in (MANIFEST, CONFIGURATION, layer))
         links = [f"_layers/sha256/{digest}" for digest in parts]
         tag = f"_manifests/tags/v{number}"
         links += [f"_manifests/revisions/sha256/{manifest}", f"{tag}/current", f"{tag}/index/sha256/{manifest}"]
@@ -66,15 +73,18 @@ class Registry:
             digest = link.rpartition("/")[2] if "sha256" in link else manifest
             self._file(f"{name}/{link}/link", f"sha256:{digest}".encode())
 
-    def _blob(self, content: bytes) -> str:
+    def _blob(self, size: int) -> str:
+        """Its name is no digest where it has a hole: nobody looks."""
+        content = os.urandom(min(size, BEGINNING) if self.holes else size)
         digest = hashlib.sha256(content).hexdigest()
-        self._file(f"blobs/sha256/{digest[:2]}/{digest}/data", content)
+        os.truncate(self._file(f"blobs/sha256/{digest[:2]}/{digest}/data", content), size)
         return digest
 
-    def _file(self, path: str, content: bytes) -> None:
+    def _file(self, path: str, content: bytes) -> Path:
         file = self.root / DATA / "docker/registry/v2" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
+        return file
 
 
 @dataclass(frozen=True)
@@ -88,15 +98,15 @@ class Measured:
     """Of memory, at most, that restic had."""
 
 
-def main(tags: int, blob: int, images: str | None) -> None:
+def main(tags: int, blob: int, images: str | None, *, holes: bool) -> None:
     """Prints what is measured."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=images) as place:
         root = Path(place) / "root"
-        registry = Registry(root, blob)
+        registry = Registry(root, blob, holes)
         for number in range(tags):
             registry.push(number)
         files = sum(len(names) for _, _, names in os.walk(root))
-        print(f"{tags} tags, {files} files, {blob} bytes a blob, restic {_version()}")
+        print(f"{tags} tags, {files} files, {blob} bytes a blob, restic {_version()}", flush=True)
         environment = {
             **os.environ,
             "RESTIC_REPOSITORY": f"{folder}/repository",
@@ -116,6 +126,8 @@ def main(tags: int, blob: int, images: str | None) -> None:
         work = (first.processor - nothing.processor) / (second.processor - nothing.processor)
         print(f"the second is {first.seconds / second.seconds:.1f} times as fast as the first", end="; ")
         print(f"without what nothing takes: {apart:.1f} times, by the processor's seconds {work:.1f}", flush=True)
+        if holes:
+            return
         _restored(Restic(repository), Path(folder) / "other")
         begin = time.monotonic()
         shutil.copytree(root, Path(folder) / "copy", symlinks=True)
@@ -152,4 +164,9 @@ def _version() -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+    main(
+        int(sys.argv[1]),
+        int(sys.argv[2]),
+        sys.argv[3] if len(sys.argv) > 3 else None,
+        holes=bool(os.environ.get("HOLES")),
+    )
