@@ -62,6 +62,7 @@ class ObjectStorage:
         self._pushed: Mapping[str, tuple[int, int]] | None = None
         self._listings: dict[str, Listing] = {}
         """By the beginning that was listed."""
+        self._lists_blobs = True
         self._still = False
         """Whether nobody else writes, so that what is not in a listing is not there."""
         self._changed: set[str] = set()
@@ -75,8 +76,9 @@ class ObjectStorage:
 
     # What there is
 
-    def anew(self) -> None:
+    def anew(self, *, blobs: bool = True) -> None:
         """Content stays remembered, and counts where the next listing has it unchanged."""
+        self._lists_blobs = blobs
         self._listings.clear()
         self._changed.clear()
         self._still = False
@@ -121,14 +123,14 @@ class ObjectStorage:
         if listing is None:
             listing = self._list_all(directory)
         found = list(listing.children(directory))
-        if not found and not (directory == _TOPS[1] and len(self._listings[_TOPS[0]])):
+        if not found and not (directory == _TOPS[1] and len(self._listings.get(_TOPS[0], ()))):
             raise NotThere(path)
         return found
 
     def _list_all(self, directory: str) -> Listing:
         """Blobs come before links: what is in no listing of theirs is not removed."""
         top = next((one for one in _TOPS if directory.startswith(one)), directory)
-        if top == _TOPS[1] and _TOPS[0] not in self._listings:
+        if top == _TOPS[1] and _TOPS[0] not in self._listings and self._lists_blobs:
             self._list(_TOPS[0])
         self._list(top)
         return self._listings[top]

@@ -66,8 +66,11 @@ class Storage(Protocol):
     directories: bool
     """Whether directories are there by themselves, so that empty ones have to be removed."""
 
-    def anew(self) -> None:
-        """From now on all is as it is when it is asked for, or later: what is remembered may be of before."""
+    def anew(self, *, blobs: bool = True) -> None:
+        """From now on all is as it is when it is asked for, or later: what is remembered may be of before.
+
+        Not `blobs`: nobody will ask what blobs there are. Whoever removes some has to.
+        """
 
     def look_again(self, beginnings: Mapping[str, int]) -> None:
         """Nobody else writes from now on, and all is as it is now; until `anew`.
@@ -126,7 +129,7 @@ class Plain:
 
     directories = True
 
-    def anew(self) -> None:
+    def anew(self, *, blobs: bool = True) -> None:
         """It is."""
 
     def look_again(self, beginnings: Mapping[str, int]) -> None:

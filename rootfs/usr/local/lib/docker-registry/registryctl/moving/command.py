@@ -20,6 +20,7 @@ from registryctl.journals import BarrierError, BrokenOffError, BusyError
 from registryctl.machine import RUN, Machine, touch
 from registryctl.moving import record
 from registryctl.moving.copying import Came, Copying, Verified
+from registryctl.moving.known import Knowledge
 from registryctl.moving.listed import is_empty
 from registryctl.moving.places import Files, Objects, Place
 from registryctl.moving.record import Record, named
@@ -106,7 +107,8 @@ def _copying(found: Facts, its: Record) -> Copying:
             raise EndError("NOT_EMPTY", f"there are images in {where}, which this does not mix: move them aside first")
         target.mark(its.move)
     target.tidy()
-    return Copying(source, target, Verified(record.VERIFIED, its.move))
+    knowledge = Knowledge(record.KNOWN, its.move)
+    return Copying(source, target, Verified(record.VERIFIED, its.move), knowledge)
 
 
 def _place(found: Facts, place: str) -> Place:
@@ -133,12 +135,12 @@ def _copied(found: Facts, wait: int) -> Record:
         its = record.begun(found.objects, _other(found), Machine().stamp())
         its.save()
         copying = _copying(found, its)
-    for _ in range(_MOST_TIMES):
+    for times in range(_MOST_TIMES):
         began = time.monotonic()
         with at.barrier.turn():
             # An up may have switched since, or another move begun: from then on somebody else writes to the target.
             record.refuse_unless_under_way(its)
-            came = copying.once()
+            came = copying.since() if times else copying.once()
             _say(came, time.monotonic() - began)
             _check(came, its)
             its.copied, its.blobs, its.size = Machine().stamp(), came.blobs, came.size
@@ -251,7 +253,7 @@ def _switch(objects: str, wait: int) -> None:
     with at.barrier.turn(), at.barrier.closed():
         record.refuse_unless_under_way(its)
         copying = _copying(found, its)
-        came = copying.last()
+        came = copying.since(last=True)
         _check(came, its)
         its.switched, its.blobs, its.size = Machine().stamp(), came.blobs, came.size
         its.save()

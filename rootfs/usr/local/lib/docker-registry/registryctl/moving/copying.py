@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from registryctl.endings import EndError
 from registryctl.fetching import each
 from registryctl.layout import REPOSITORIES, blob_path
 from registryctl.moving import times
-from registryctl.moving.listed import Listed, links_of, walk
+from registryctl.moving.known import Knowledge, Known, Link, pushed_at
+from registryctl.moving.listed import LINK, Listed, links_of, walk
 from registryctl.moving.places import Objects, Place
 from registryctl.storage import NoRoom, NotThere, Storage, StorageError
 
@@ -75,52 +77,110 @@ class Came:
 class Copying:
     """From `source` to `target`. Nobody else writes to the target, and no tool removes at the source."""
 
-    def __init__(self, source: Place, target: Place, verified: Verified) -> None:
-        self._source, self._target, self._verified = source, target, verified
+    def __init__(self, source: Place, target: Place, verified: Verified, knowledge: Knowledge) -> None:
+        self._source, self._target, self._verified, self._knowledge = source, target, verified, knowledge
         self._lock = threading.Lock()
 
     def once(self) -> Came:
-        """While others may push. Raises StorageError, AwayError, EndError."""
+        """All of it, while others may push: looks through both places. Raises StorageError, AwayError, EndError."""
+        self._knowledge.forget()
         wanted, there = Listed.of(self._source.storage), Listed.of(self._target.storage)
-        came = self._blobs(wanted, there, last=False)
-        came.links = len(self._changes(wanted, there, last=False))
+        came = Came(len(wanted.blobs), sum(wanted.blobs.values()))
+        if there.links and not (wanted.links or wanted.blobs):
+            return came
+        self._blobs(wanted.blobs, there.blobs, came)
+        now = self._links(self._source.storage, wanted.links)
+        before = self._links(self._target.storage, there.links)
+        changed = [path for path in sorted(now) if path not in before or not self._is_same(now[path], before[path])]
+        # The listing that tells is forgotten once something is written.
+        written = self._written(now.keys() & before.keys())
+        self._change(now, changed, there.links - now.keys(), came)
+        if isinstance(self._target, Objects):
+            written.update(self._written(changed))
+            times.keep(self._target.bucket, {path: (when, pushed_at(now[path])) for path, when in written.items()})
         # What could not be moved is said here, while the registry runs.
         self._begun_uploads()
+        self._keep(now, came)
         return came
 
-    def last(self) -> Came:
-        """While nobody can write at the source: afterwards the target has what it has, and no other links.
+    def since(self, *, last: bool = False) -> Came:
+        """What has changed since the last look, by links alone: no blob is needed without one. Otherwise as `once`.
 
-        Raises also where that is not so. Writes wait for it: both places are listed at once, and blobs only once.
+        `last`: nobody can write at the source, and afterwards the target has what it has. Raises also where it has not.
         """
-        with ThreadPoolExecutor(2) as pool:
-            wanted, there = pool.map(Listed.of, (self._source.storage, self._target.storage))
-        came = self._blobs(wanted, there, last=True)
-        changed = self._changes(wanted, there, last=True)
-        came.links = len(changed)
-        if came.damaged:
-            return came
-        self._confirm(wanted, changed)
-        if isinstance(self._target, Objects):
-            written = {path: self._target.storage.written(path) for path in wanted.links if path.endswith(_TAG)}
-            times.keep(self._target.bucket, self._source.storage, written)
-        self._uploads()
+        known, now = self._knowledge.take(), self._now()
+        if known is None or (known.links and not now):
+            came = self.once()
+            known, now = self._knowledge.take(), self._now()
+            if known is None:
+                return came
+        changed = [path for path in sorted(now) if path not in known.links or now[path] != known.links[path]]
+        gone = known.links.keys() - now.keys()
+        new = self._new_blobs(changed)
+        came = Came(known.blobs + len(new), known.size + sum(new.values()))
+        self._blobs(new, {}, came)
+        self._change(now, changed, gone, came)
+        if isinstance(self._target, Objects) and came.links:
+            found = {path: its for path, its in times.load(self._target.bucket).items() if path in now}
+            found.update((path, (when, pushed_at(now[path]))) for path, when in self._written(changed).items())
+            times.keep(self._target.bucket, found)
+        if last and not came.damaged:
+            self._confirm(now, changed, gone, new)
+            self._uploads()
+        else:
+            self._keep(now, came)
         return came
 
     def ended(self) -> None:
         """The target counts from now on: this move does not go on there. Raises StorageError."""
         self._target.mark("ended")
 
-    def _blobs(self, seen: Listed, seen_there: Listed, *, last: bool) -> Came:
-        wanted, there = seen.blobs, seen_there.blobs
-        came = Came(len(wanted), sum(wanted.values()))
+    def _keep(self, now: dict[str, Link], came: Came) -> None:
+        if not came.damaged:
+            self._knowledge.keep(Known(came.blobs, came.size, now))
 
+    def _now(self) -> dict[str, Link]:
+        source = self._source.storage
+        source.anew(blobs=False)
+        return self._links(source, links_of(source))
+
+    def _links(self, storage: Storage, paths: Iterable[str]) -> dict[str, Link]:
+        """Only a tag changes what it has, or when it was written."""
+        found: dict[str, Link] = dict.fromkeys(paths)
+        tags = sorted(path for path in found if path.endswith(_TAG))
+        storage.ahead(tags, _LONGEST)
+        for path in tags:
+            try:
+                found[path] = storage.time(path), storage.read(path, _LONGEST).decode("latin-1")
+            except NotThere:
+                # It went meanwhile.
+                del found[path]
+        return found
+
+    def _is_same(self, now: Link, before: Link) -> bool:
+        """A store sets the times of its objects itself."""
+        if now is None or before is None or self._target.storage.directories:
+            return now == before
+        return now[1] == before[1]
+
+    def _new_blobs(self, links: Iterable[str]) -> dict[str, int]:
+        """Those to which these lead, and which are not known to be there: digest → size. A link may lead nowhere."""
+        named = (path.split("/")[-3:-1] for path in links if path.endswith(LINK) and not path.endswith(_TAG))
+        digests = {f"{algorithm}:{name}" for algorithm, name in named}
+        new = sorted(digest for digest in digests if is_digest(digest) and digest not in self._verified)
+        source, found = self._source.storage, {}
+        source.ahead(map(blob_path, new), None)
+        for digest in new:
+            with suppress(NotThere):
+                found[digest] = source.size(blob_path(digest))
+        return found
+
+    def _blobs(self, wanted: dict[str, int], there: dict[str, int], came: Came) -> None:
         def copy(digest: str) -> None:
             try:
                 whole = self._blob(digest, wanted[digest], there.get(digest))
             except NotThere:
-                if last:
-                    raise
+                # Only who removes can do that: the next look tells.
                 return
             with self._lock:
                 came.copied += whole
@@ -131,7 +191,6 @@ class Copying:
         self._look_for_room(sum(wanted[one] for one in lacking if there.get(one) != wanted[one]))
         with ThreadPoolExecutor(_AT_ONCE, "copy") as pool:
             each(pool, copy, lacking)
-        return came
 
     def _look_for_room(self, needed: int) -> None:
         free = self._target.free()
@@ -157,57 +216,52 @@ class Copying:
             sum_.update(piece)
         return digest.endswith(f":{sum_.hexdigest()}")
 
-    def _changes(self, wanted: Listed, there: Listed, *, last: bool) -> set[str]:
-        """Those that were written, or went."""
+    def _change(self, now: dict[str, Link], changed: Sequence[str], gone: Iterable[str], came: Came) -> None:
         source, target = self._source.storage, self._target.storage
-        self._ask_for_tags(wanted.links & there.links)
-        # All are compared before one is written: a bucket is listed anew after that.
-        changed = [path for path in sorted(wanted.links) if path not in there.links or not self._is_same(path)]
-        source.ahead(changed, _LONGEST)
-        gone = there.links - wanted.links
+        source.ahead((path for path in changed if not now[path]), _LONGEST)
         for path in changed:
             try:
-                target.write(path, source.read(path, _LONGEST), source.time(path))
+                target.write(path, self._content(path, now[path]), source.time(path))
             except NotThere:
                 # It went meanwhile: the next time tells.
-                if last:
-                    raise
+                del now[path]
+                continue
+            came.links += 1
         for path in gone:
             target.remove(path)
             target.prune(path.rpartition("/")[0], REPOSITORIES)
+            came.links += 1
         target.settle()
-        return gone.union(changed)
 
-    def _ask_for_tags(self, links: set[str]) -> list[str]:
-        """Those among them, in the order in which they will be read."""
+    def _content(self, path: str, link: Link) -> bytes:
+        return self._source.storage.read(path, _LONGEST) if link is None else link[1].encode("latin-1")
+
+    def _written(self, links: Iterable[str]) -> dict[str, int]:
+        """When the tags among them were written there, by a store's clock."""
+        if not isinstance(self._target, Objects):
+            return {}
+        storage = self._target.storage
         tags = sorted(path for path in links if path.endswith(_TAG))
-        for storage in (self._source.storage, self._target.storage):
-            storage.ahead(tags, _LONGEST)
-        return tags
+        storage.ahead(tags, None)
+        return {path: storage.written(path) for path in tags}
 
-    def _is_same(self, path: str) -> bool:
-        """Only a tag changes its content, or when it was written; a store can't set that."""
-        source, target = self._source.storage, self._target.storage
-        if not path.endswith(_TAG):
-            return True
-        try:
-            if target.directories and source.time(path) != target.time(path):
-                return False
-            return source.read(path, _LONGEST) == target.read(path, _LONGEST)
-        except NotThere:
-            return False
-
-    def _confirm(self, wanted: Listed, changed: set[str]) -> None:
-        """Raises StorageError where the target is not what the source is. What did not change was compared already."""
-        source, target = self._source.storage, self._target.storage
-        if odd := wanted.links ^ links_of(target):
-            raise StorageError(f"{min(odd)} is in one of the places and not in the other: does somebody write there?")
-        for path in self._ask_for_tags(changed & wanted.links):
-            if source.read(path, _LONGEST) != target.read(path, _LONGEST):
-                raise StorageError(f"{path} has another content than where it comes from: does somebody write there?")
-        for digest in wanted.blobs:
+    def _confirm(self, now: dict[str, Link], changed: Iterable[str], gone: Iterable[str], new: Iterable[str]) -> None:
+        """Raises StorageError where the target is not what it was told to be."""
+        for digest in new:
             if digest not in self._verified:
                 raise StorageError(f"{digest} did not arrive")
+        source, target = self._source.storage, self._target.storage
+        written, gone = [path for path in changed if path in now], sorted(gone)
+        source.ahead((path for path in written if not now[path]), _LONGEST)
+        target.ahead(written, _LONGEST)
+        for path in written:
+            if target.read(path, _LONGEST) != self._content(path, now[path]):
+                raise StorageError(f"{path} has another content than where it comes from: does somebody write there?")
+        target.ahead(gone, None)
+        for path in gone:
+            with suppress(NotThere):
+                target.size(path)
+                raise StorageError(f"{path} is there, and not where all comes from: does somebody write there?")
 
     def _uploads(self) -> None:
         """Those that have begun and brought nothing yet: their clients go on where they are told to."""

@@ -10,7 +10,8 @@ from registryctl.endings import EndError
 from registryctl.layout import BLOBS, REPOSITORIES, TRASH, blob_path, is_run
 from registryctl.storage import Kind, NotThere, Storage
 
-_LINK, _RECORD = "/link", ".json"
+LINK = "/link"
+_RECORD = ".json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def is_empty(storage: Storage) -> bool:
 
 def links_of(storage: Storage) -> set[str]:
     """The paths of all links, and of the trash's records."""
-    found = {path for path in walk(storage, REPOSITORIES) if path.endswith(_LINK)}
+    found = {path for path in walk(storage, REPOSITORIES) if path.endswith(LINK)}
     return found | {path for path in walk(storage, TRASH) if is_run(path[len(TRASH) + 1 : -len(_RECORD)])}
 
 

@@ -12,6 +12,7 @@ from registryctl.machine import RESULTS
 
 PATH = RESULTS / "move.json"
 VERIFIED = RESULTS / "move.verified"
+KNOWN = RESULTS / "move.known"
 
 
 @dataclass

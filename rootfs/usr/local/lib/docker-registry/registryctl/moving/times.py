@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 from registryctl.bucket import Bucket
 from registryctl.layout import REPOSITORIES
-from registryctl.storage import NotThere, Storage, Unreadable
+from registryctl.storage import NotThere, Unreadable
 
 KEY = "docker-registry/pushed.json"
 _LIMIT = 1 << 30
@@ -26,7 +27,10 @@ def load(bucket: Bucket) -> dict[str, tuple[int, int]]:
         raise Unreadable(f"{KEY}: it does not say when tags were pushed ({error})") from error
 
 
-def keep(bucket: Bucket, source: Storage, moved: Mapping[str, int]) -> None:
-    """Writes it: of each tag that was copied from the source, by its path, when by the store's clock."""
-    found = {path[len(REPOSITORIES) + 1 :]: (when, source.time(path)) for path, when in moved.items()}
-    bucket.write(KEY, json.dumps(found, separators=(",", ":")).encode())
+def keep(bucket: Bucket, found: Mapping[str, tuple[int, int]]) -> None:
+    """Writes what `load` would tell, where it does not already."""
+    with suppress(Unreadable):
+        if load(bucket) == found:
+            return
+    said = {path[len(REPOSITORIES) + 1 :]: when for path, when in found.items()}
+    bucket.write(KEY, json.dumps(said, separators=(",", ":")).encode())

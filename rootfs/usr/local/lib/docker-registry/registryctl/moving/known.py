@@ -1,0 +1,59 @@
+"""What a move has brought to its target, as it was where it comes from: the next look need only tell what differs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registryctl import durable
+
+Link = tuple[int, str] | None
+"""Of a tag: when it was pushed, by the clock of where it comes from, and its digest. Other links stay as they are."""
+
+
+@dataclass
+class Known:
+    """What the target has, and nothing else. Content is verified."""
+
+    blobs: int = 0
+    size: int = 0
+    """Of all blobs, in bytes."""
+    links: dict[str, Link] = field(default_factory=dict)
+    """By path."""
+
+
+class Knowledge:
+    """It, in a file of this host. What is taken is gone: a run that ends halfway leaves none."""
+
+    def __init__(self, path: Path, move: str) -> None:
+        self._path, self._move = path, move
+
+    def take(self) -> Known | None:
+        """None: nothing is known, or it is of another move."""
+        try:
+            found = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            found = {}
+        self.forget()
+        if not isinstance(found, dict) or found.get("move") != self._move:
+            return None
+        links = {path: None if tag is None else (tag[0], tag[1]) for path, tag in found["links"].items()}
+        return Known(found["blobs"], found["size"], links)
+
+    def forget(self) -> None:
+        """For good."""
+        self._path.unlink(missing_ok=True)
+        durable.sync(self._path.parent)
+
+    def keep(self, known: Known) -> None:
+        """Durably."""
+        said = {"move": self._move, "blobs": known.blobs, "size": known.size, "links": known.links}
+        durable.put(self._path, json.dumps(said, separators=(",", ":")), 0o600)
+
+
+def pushed_at(tag: Link) -> int:
+    """Nanoseconds since 1970."""
+    return 0 if tag is None else tag[0]

@@ -1,0 +1,129 @@
+"""What is known of a move's target spares the switch a look at all of it, and is believed only where it is whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from registryctl.layout import TagLink, blob_path
+from registryctl.moving import record
+from registryctl.moving.places import Objects
+from tests.registryctl.test_moving import PLACE, Moving, moving
+
+__all__ = ["moving"]
+
+NEW = TagLink("new", "1.0").path
+
+
+def _pushed_since(moving: Moving) -> str:
+    """After the copy, while nobody looks: another image, another tag of an image, and one tag less."""
+    world = moving.world
+    found = world.image("new", "1.0", b"new layer")
+    world.image("app", "1.0", b"another layer")
+    world.tag_file("app", "multi").unlink()
+    return found
+
+
+def test_the_switch_asks_for_what_changed(moving: Moving) -> None:
+    """However many images there are: writes wait for it."""
+    moving.move()
+    _pushed_since(moving)
+    asked: list[tuple[str, str]] = []
+    moving.bucket.before = lambda kind, key: asked.append((kind, key))
+    assert moving.switch(PLACE).code == 0
+    assert not [key for kind, key in asked if kind == "list" and key.startswith(("docker/", "trash"))]
+    touched = {key for _, key in asked if key.startswith("docker/")}
+    assert touched
+    assert not [key for key in touched if "/app/below/" in key]
+    moving.bucket.before = lambda kind, key: None
+    assert moving.files() == moving.objects()
+
+
+def test_back_no_blob_is_listed(moving: Moving) -> None:
+    """Those that came lie where the new links lead."""
+    moving.in_the_bucket()
+    moving.move()
+    digest = "sha256:6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090"
+    moving.bucket.put(blob_path(digest), b"abc123")
+    moving.bucket.put(f"{NEW[: NEW.index('/_manifests')]}/_layers/sha256/{digest[7:]}/link", digest.encode())
+    asked: list[str] = []
+    moving.bucket.before = lambda kind, key: asked.append(key) if kind == "list" else None
+    assert moving.switch("").code == 0
+    assert not [key for key in asked if key.startswith("docker/registry/v2/blobs")]
+    moving.bucket.before = lambda kind, key: None
+    assert moving.files() == moving.objects()
+
+
+def _lost(moving: Moving) -> None:
+    (moving.folder / "move.known").unlink()
+
+
+def _cut(moving: Moving) -> None:
+    (moving.folder / "move.known").write_text('{"move": "')
+
+
+def _of_another(moving: Moving) -> None:
+    found = json.loads((moving.folder / "move.known").read_text())
+    found["links"].clear()
+    (moving.folder / "move.known").write_text(json.dumps({**found, "move": "another"}))
+
+
+@pytest.mark.parametrize("spoil", [_lost, _cut, _of_another])
+def test_without_it_all_is_looked_through(moving: Moving, spoil: Callable[[Moving], None]) -> None:
+    """It takes longer, and is as right."""
+    moving.move()
+    spoil(moving)
+    _pushed_since(moving)
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
+
+
+def test_it_is_root_s_alone_and_used_once(moving: Moving) -> None:
+    """It has the names of all repositories. After the switch it would be of before."""
+    moving.move()
+    assert (moving.folder / "move.known").stat().st_mode & 0o777 == 0o600
+    moving.switch(PLACE)
+    assert not (moving.folder / "move.known").exists()
+
+
+@pytest.mark.parametrize("lies", ["other", "stays"])
+def test_a_store_that_is_not_as_it_was_told(moving: Moving, lies: str) -> None:
+    """Of a link that was written, or of one that was removed: the switch ends, and the next one puts it right."""
+    moving.move()
+    _pushed_since(moving)
+    write, remove = moving.bucket.write, moving.bucket.remove
+    if lies == "other":
+        moving.bucket.write = lambda key, data: write(key, b"?" if key == NEW else data)  # type: ignore[method-assign]
+    else:
+        moving.bucket.remove = lambda keys: {}  # type: ignore[method-assign]
+    assert "does somebody write there?" in moving.switch(PLACE).err
+    found = record.load()
+    assert found is not None
+    assert not found.switched
+    moving.bucket.write, moving.bucket.remove = write, remove  # type: ignore[method-assign]
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
+
+
+def test_a_link_that_leads_nowhere_is_moved_as_it_is(moving: Moving) -> None:
+    """No content of it is there to be lost."""
+    moving.move()
+    digest = moving.world.image("half", "1.0", b"layer of half")
+    moving.world.blob_file(digest).unlink()
+    assert moving.switch(PLACE).code == 0
+    assert TagLink("half", "1.0").path in moving.bucket.keys
+    assert moving.files() == moving.objects()
+
+
+def test_push_times_are_those_of_each_push(moving: Moving) -> None:
+    """Also of the same image once more: what is kept lately is kept by that."""
+    moving.move()
+    its = moving.world.tag_file("app", "1.0")
+    its.write_bytes(its.read_bytes())
+    moving.switch(PLACE)
+    moving.serves(PLACE)
+    storage = Objects(moving.bucket).storage
+    for repository, tag in (("app", "1.0"), ("app/below", "1.0")):
+        assert storage.time(TagLink(repository, tag).path) == moving.world.tag_file(repository, tag).stat().st_mtime_ns
