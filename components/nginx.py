@@ -60,7 +60,7 @@ class Nginx(pulumi.ComponentResource):
                 command=["/bin/sh", "/etc/nginx/start/nginx-start"],
                 volumes=files.mounts,
                 ports=_ports(args.site),
-                tmpfs=MEMORY,
+                tmpfs={**MEMORY, **files.memory},
                 capabilities=["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SETGID", "CAP_SETUID"],
                 # nginx finishes its requests on SIGQUIT; on SIGTERM it cuts them.
                 stop_signal="SIGQUIT",

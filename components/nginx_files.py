@@ -22,7 +22,7 @@ from rendering.htpasswd import htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
 from rendering.mirrors import PROXY_SCRIPTS as MIRROR_SCRIPTS
 from rendering.mirrors import home_of_all
-from rendering.proxy import CACHE, FILES, Cache, cache_of, site_file
+from rendering.proxy import CACHE, FILES, MARKS, MARKS_OPTIONS, Cache, cache_of, site_file
 from rendering.rootfs import TOOLS, HostFile, fingerprint, on_host, render
 
 _RELOAD = f"{TOOLS}/nginx-reload"
@@ -46,12 +46,13 @@ class NginxFiles(pulumi.ComponentResource):
     """The proxy's files on the host.
 
     A changed site, account or right is tested where nginx can test it and then taken up by a reload, which drops no
-    request. Accounts don't wait for the certificate; what the site and the rights say does. `mounts`
-    are what the proxy's container sees of the host, `start` changes with what it reads only when it starts. `ready` are
-    all files that it needs to start.
+    request. Accounts don't wait for the certificate; what the site and the rights say does. `mounts` are what the
+    proxy's container sees of the host, and `memory` its file systems in memory beside those that it always has; `start`
+    changes with what it reads only when it starts. `ready` are all files that it needs to start.
     """
 
     mounts: Sequence[docker.ContainerVolumeArgs]
+    memory: Mapping[str, str]
     start: str
     ready: Sequence[Command]
 
@@ -81,6 +82,7 @@ class NginxFiles(pulumi.ComponentResource):
         ]
         self.start = fingerprint("".join(file.content for file in at_start))
         self.mounts = [*_mounts(root), *self._registry_files(), *self._mirrored_files(), *self._cached()]
+        self.memory = {MARKS: MARKS_OPTIONS} if self._cache else {}
         self.register_outputs({})
 
     def _htpasswd(self, after: Sequence[Command]) -> Command:
@@ -156,14 +158,12 @@ class NginxFiles(pulumi.ComponentResource):
             ),
             immutable_file(access=access, nginx=settings.nginx, stack=stack, root=root),
             render("/var/opt/nginx/etc/conf.d/log.conf", root=root),
-            render("/var/opt/nginx/etc/conf.d/gate.js", root=root),
-            render("/var/opt/nginx/etc/conf.d/catalogue.js", root=root),
-            render("/var/opt/nginx/etc/conf.d/rows.js", root=root),
-            *(
-                render(f"/var/opt/nginx/etc/conf.d/{name}", root=root)
-                for name in (*(MIRROR_SCRIPTS if settings.mirrors else ()), *(["cache.js"] if self._cache else []))
-            ),
+            *(render(f"/var/opt/nginx/etc/conf.d/{name}", root=root) for name in self._scripts()),
         ]
+
+    def _scripts(self) -> Sequence[str]:
+        mirrors = MIRROR_SCRIPTS if self._args.settings.mirrors else ()
+        return ["gate.js", "asked.js", "catalogue.js", "rows.js", *mirrors, *(["cache.js"] if self._cache else [])]
 
     def _site(self, certificate: Certificate) -> HostFile:
         settings = self._args.settings

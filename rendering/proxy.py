@@ -26,6 +26,10 @@ FILES = "/var/lib/registry/docker"
 CACHE = "/var/cache/nginx/store"
 """Where the proxy's container keeps what was pulled from an object store."""
 
+MARKS = "/run/asked"
+"""Where it marks what it was told lately. It is in memory, with room for so many marks and no more."""
+MARKS_OPTIONS = "rw,noexec,nosuid,mode=0777,size=1m,nr_inodes=50000"
+
 # What is asked for and kept at a time. With less, a large layer would cost the store more requests; with more, others
 # would wait longer for their part of it.
 _SLICE_MEGABYTES = 64
@@ -90,6 +94,7 @@ def site_file(
         access=access,
         files=files,
         cache=cache,
+        marks=MARKS,
         remembers_manifests=version is None or version >= _JOINS_HEADERS_SINCE,
         certificate={"chain": chain, "key": key},
         stack=stack,

@@ -44,6 +44,7 @@ f 0600 0:0   /var/opt/nginx/etc/auth/registry.htpasswd
 d 0700 0:0   /var/opt/nginx/etc/conf.d
 f 0600 0:0   /var/opt/nginx/etc/conf.d/access.conf
 f 0600 0:0   /var/opt/nginx/etc/conf.d/accounts.conf
+f 0600 0:0   /var/opt/nginx/etc/conf.d/asked.js
 f 0600 0:0   /var/opt/nginx/etc/conf.d/catalogue.js
 f 0600 0:0   /var/opt/nginx/etc/conf.d/gate.js
 f 0600 0:0   /var/opt/nginx/etc/conf.d/immutable.conf

@@ -26,7 +26,7 @@ from rendering.access import access_file, accounts_file, immutable_file
 from rendering.htpasswd import hash_of, htpasswd_file
 from rendering.mirrors import FILES as MIRRORED
 from rendering.mirrors import PROXY_SCRIPTS
-from rendering.proxy import CACHE, FILES, Cache, site_file
+from rendering.proxy import CACHE, FILES, MARKS, MARKS_OPTIONS, Cache, site_file
 from rendering.rootfs import HostFile, render
 from tests.lab.docker import docker
 from tests.lab.images import source_image
@@ -37,7 +37,7 @@ from tests.storage_oracle.size import memory
 from tests.unit.config import pki
 
 GENERATION = "1-2"
-_BESIDE = ("log.conf", "gate.js", "catalogue.js", "rows.js", "cache.js", *PROXY_SCRIPTS)
+_BESIDE = ("log.conf", "gate.js", "asked.js", "catalogue.js", "rows.js", "cache.js", *PROXY_SCRIPTS)
 MODULE = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"
 START_SECONDS = 20
 _WHERE: dict[str, Any] = {"stack": "acme/docker-registry/prod", "root": "/var/opt"}
@@ -227,7 +227,7 @@ def _start(proxy: Proxy, zone: str, room: str) -> None:
         "mirrors": MIRRORED,
         **({} if room else {"cache": CACHE}),
     }
-    memory_inside = {**MEMORY, **({CACHE: f"rw,size={room}"} if room else {})}
+    memory_inside = {**MEMORY, MARKS: MARKS_OPTIONS, **({CACHE: f"rw,size={room}"} if room else {})}
     argv = [
         "run",
         "--detach",

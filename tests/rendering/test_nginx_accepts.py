@@ -55,7 +55,7 @@ def _nginx_test(
     (directory / "registry.conf").write_text(content)
     for file in rights_of(access, USERS, metrics="$claims" in content):
         (directory / Path(file.path).name).write_text(file.content)
-    for name in ("log.conf", "gate.js", "catalogue.js", "rows.js", "cache.js", *PROXY_SCRIPTS):
+    for name in ("log.conf", "gate.js", "asked.js", "catalogue.js", "rows.js", "cache.js", *PROXY_SCRIPTS):
         (directory / name).write_text(render(f"/var/opt/nginx/etc/conf.d/{name}").content)
     volumes = [f"--volume={directory}:/etc/nginx/conf.d:ro", f"--volume={tls}:/etc/nginx/tls:ro"]
     module = "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;"

@@ -46,7 +46,7 @@ def test_the_configuration_is_tested_before_it_is_put_and_then_reloaded(preview:
         **dict.fromkeys(
             [f"conf.d/{name}.conf" for name in ("registry", "accounts", "access", "immutable", "log")], "0600"
         ),
-        **dict.fromkeys(["conf.d/gate.js", "conf.d/catalogue.js", "conf.d/rows.js"], "0600"),
+        **dict.fromkeys([f"conf.d/{name}.js" for name in ("gate", "asked", "catalogue", "rows")], "0600"),
         "start/nginx-start": "0700",
         "start/passwords.conf": "0600",
         "start/main.conf": "0600",

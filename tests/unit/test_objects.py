@@ -137,6 +137,8 @@ def test_the_proxy_keeps_what_was_pulled_on_the_disk(objects: Recording) -> None
     volumes = objects["nginx-container"].inputs["volumes"]
     kept = {"containerPath": "/var/cache/nginx/store", "hostPath": "/var/opt/nginx/cache", "readOnly": False}
     assert kept in volumes
+    # With room for so many marks: more would be memory that pulls could use up.
+    assert objects["nginx-container"].inputs["tmpfs"]["/run/asked"].endswith("nr_inodes=50000")
     made = objects["nginx-files-cache"]
     assert made.inputs["create"].endswith("mkdir -p -m 0700 /var/opt/nginx/cache")
     assert made.name in objects["nginx-container"].depends_on
@@ -159,6 +161,7 @@ def test_without_one_nothing_speaks_of_it() -> None:
     """Not a resource, not a line."""
     run = whole("plain", False)
     assert "registry-store-key" not in run.resources
+    assert "/run/asked" not in run["nginx-container"].inputs["tmpfs"]
     assert _storage(run, "config")["filesystem"] == {"rootdirectory": "/var/lib/registry"}
     facts = json.loads(str(run.files["/etc/docker-registry/host.json"][1].content))
     assert not {"objects", "store"} & facts.keys()

@@ -3,6 +3,7 @@
 // A tag is asked for each time. Where no answer comes, what was told lately counts a little longer.
 import crypto from 'crypto';
 import fs from 'fs';
+import memory from '/etc/nginx/conf.d/asked.js';
 
 // There while the disk has hardly any room (nginx-cache).
 const FULL = '/run/cache-full';
@@ -14,24 +15,6 @@ const SILENCE = 10 * 1000;
 // Milliseconds for which an answer counts, by `$remembered`.
 function span(v) {
     return Number(v.remembered);
-}
-
-// The digest that was told, not longer than `milliseconds` ago, or nothing. A clock that was set back ends it.
-function recalled(what, milliseconds) {
-    const found = ngx.shared.asked ? ngx.shared.asked.get(what) : undefined;
-    if (!found) {
-        return '';
-    }
-    const parts = found.split(' ');
-    const age = Date.now() - Number(parts[0]);
-    return age >= 0 && age < milliseconds ? parts[1] : '';
-}
-
-// `asked`: when the registry was. What it said before something was deleted here (gate.js) may not be so any more.
-function remember(what, digest, asked) {
-    if (ngx.shared.asked && asked > Number(ngx.shared.asked.get('deleted') || 0)) {
-        ngx.shared.asked.set(what, `${asked} ${digest}`);
-    }
 }
 
 function name_of(v, kind, which) {
@@ -49,7 +32,9 @@ function way(r) {
         return '';
     }
     const digest = named(v);
-    if (digest && recalled(name_of(v, v.cached, digest), span(v))) {
+    const name = name_of(v, v.cached, digest);
+    if (digest && memory.recalled(name, span(v))) {
+        memory.mark(name, v.repository, `${v.cached}:${digest}`, span(v));
         v.cached_digest = digest;
         return `/cached-${v.cached}`;
     }
@@ -119,7 +104,7 @@ function answered(r) {
 function ended(r) {
     const v = r.variables;
     if (v.status === '200') {
-        remember(name_of(v, 'blob', v.first), v.first, Number(v.first_asked));
+        memory.remember(name_of(v, 'blob', v.first), v.first, Number(v.first_asked));
     }
     make_way(v);
     return '';
@@ -128,22 +113,22 @@ function ended(r) {
 async function has(r, kind, digest) {
     const v = r.variables;
     const name = name_of(v, kind, digest);
-    if (recalled(name, is_silent() ? 2 * span(v) : span(v))) {
+    if (memory.recalled(name, is_silent() ? 2 * span(v) : span(v))) {
         return true;
     }
     const asked = Date.now();
     const reply = await question(r, kind, `sha256:${digest}`, '');
     if (reply.status === 200) {
-        remember(name, digest, asked);
+        memory.remember(name, digest, asked);
     }
-    return reply.status === 200 || (reply.status >= 500 && recalled(name, 2 * span(v)) !== '');
+    return reply.status === 200 || (reply.status >= 500 && memory.recalled(name, 2 * span(v)) !== '');
 }
 
 // The digest of the image that a tag has. The registry need not look at that image to say that the tag still has it.
 async function tagged(r) {
     const v = r.variables;
     const name = name_of(v, 'tag', v.named_tag);
-    const before = recalled(name, 2 * span(v));
+    const before = memory.recalled(name, 2 * span(v));
     if (before && is_silent()) {
         return before;
     }
@@ -154,12 +139,12 @@ async function tagged(r) {
         if (!said) {
             return '';
         }
-        remember(name_of(v, 'manifest', said[1]), said[1], asked);
-        remember(name, said[1], asked);
+        memory.remember(name_of(v, 'manifest', said[1]), said[1], asked);
+        memory.remember(name, said[1], asked);
         return said[1];
     }
     if (reply.status === 304) {
-        remember(name, before, asked);
+        memory.remember(name, before, asked);
     }
     return reply.status === 304 || reply.status >= 500 ? before : '';
 }

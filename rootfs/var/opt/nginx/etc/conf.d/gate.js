@@ -6,6 +6,7 @@
 // The clean-up reads the journal before it removes anything. What a client was told or has pushed stays.
 import crypto from 'crypto';
 import fs from 'fs';
+import memory from '/etc/nginx/conf.d/asked.js';
 
 const RUN = '/run/registry';
 const WRITERS = `${RUN}/writers`;
@@ -304,10 +305,8 @@ function note_manifest(r) {
     if (r.status !== 504) {
         release(v);
     }
-    // What was deleted here is gone at once (cache.js).
-    if (r.status === 202 && v.request_method === 'DELETE' && ngx.shared && ngx.shared.asked) {
-        ngx.shared.asked.clear();
-        ngx.shared.asked.set('deleted', String(Date.now()));
+    if (r.status === 202 && v.request_method === 'DELETE') {
+        memory.forget(r);
     }
     if (r.status === 201 && v.request_method === 'PUT' && v.named === 'manifest' && digest) {
         noted(v.writer, `${Math.floor(Date.now() / 1000)} DONE ${v.repository} manifest ${digest}\n`);

@@ -1,0 +1,90 @@
+// What the registry said lately of images in an object store (cache.js), for nginx's JavaScript module, until something is
+// deleted here (gate.js).
+import fs from 'fs';
+
+// Some of it nginx itself looks up, by marks (registry.conf): to begin a script takes it longer than a small blob. A mark is a
+// file in a directory of the ten seconds in which it counts, and is not made where that would be too long.
+const MARKS = '/run/asked';
+const MOMENT = 10 * 1000;
+
+function at(entry) {
+    return Number(entry.split(' ')[0]);
+}
+
+// The digest that was told, not longer than `milliseconds` ago, or nothing. A clock that was set back ends it.
+function recalled(what, milliseconds) {
+    const found = ngx.shared.asked ? ngx.shared.asked.get(what) : undefined;
+    if (!found) {
+        return '';
+    }
+    const age = Date.now() - at(found);
+    return age >= 0 && age < milliseconds ? found.split(' ')[1] : '';
+}
+
+function deleted() {
+    return Number(ngx.shared.asked.get('deleted') || 0);
+}
+
+// `asked`: when the registry was. What it said before something was deleted here may not be so any more.
+function remember(what, digest, asked) {
+    if (ngx.shared.asked && asked > deleted()) {
+        ngx.shared.asked.set(what, `${asked} ${digest}`);
+    }
+}
+
+function remove_others(moment) {
+    fs.readdirSync(MARKS).filter((other) => other !== moment).forEach((other) => {
+        fs.rmdirSync(`${MARKS}/${other}`, {recursive: true});
+    });
+}
+
+// Lets nginx see what was just recalled, which counts for `milliseconds` from when it was told.
+function mark(what, repository, name, milliseconds) {
+    const moment = Math.floor(Date.now() / MOMENT);
+    const home = `${MARKS}/${moment}`;
+    try {
+        const asked = at(ngx.shared.asked.get(what));
+        if (asked + milliseconds < (moment + 1) * MOMENT) {
+            return;
+        }
+        if (!fs.existsSync(home)) {
+            remove_others(String(moment));
+        }
+        fs.mkdirSync(`${home}/${repository}`, {recursive: true});
+        fs.writeFileSync(`${home}/${repository}/${name}`, '');
+        // Whoever deletes says so before he looks for marks.
+        if (asked <= deleted()) {
+            fs.unlinkSync(`${home}/${repository}/${name}`);
+        }
+    } catch (e) {
+        // Forgotten meanwhile, or no room: without a mark a script answers.
+    }
+}
+
+// Others make marks meanwhile, or remove them too.
+function unmark(moment, away) {
+    try {
+        fs.renameSync(`${MARKS}/${moment}`, `${MARKS}/${away}`);
+        fs.rmdirSync(`${MARKS}/${away}`, {recursive: true});
+    } catch (e) {
+        if (e.code !== 'ENOENT') {
+            throw e;
+        }
+    }
+}
+
+// Something was deleted here: it counts at once.
+function forget(r) {
+    if (!ngx.shared || !ngx.shared.asked) {
+        return;
+    }
+    ngx.shared.asked.clear();
+    ngx.shared.asked.set('deleted', String(Date.now()));
+    try {
+        fs.readdirSync(MARKS).forEach((moment) => unmark(moment, `${moment}-${r.variables.request_id}`));
+    } catch (e) {
+        r.error(`what was deleted may be handed out for some seconds more: ${e.message}`);
+    }
+}
+
+export default {forget, mark, recalled, remember};
