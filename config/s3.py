@@ -130,8 +130,8 @@ class S3(Concern):
     )
     """How much of what was pulled the host keeps on its disk, below `storage.root`, in megabytes (M) or gigabytes (G);
     what was not used for the longest goes first, and all of it before the disk is full. 0: nothing, each pull goes to
-    the store. Absent: 10G, and 0 with `redirect` or an nginx before 1.26. The first and the last of it replaces the
-    proxy's container."""
+    the store. Absent: 10G, and 0 with `redirect` or an nginx before 1.26. To turn it on or off replaces the proxy's
+    container."""
 
     remember_seconds: Annotated[int, Whole(0, 3600, "seconds")] = Field(default=60, examples=[60])
     """Seconds for which the host trusts, without asking the store, that a repository has a blob or manifest which is

@@ -45,9 +45,9 @@ a repository, NAME@sha256:… for one by its digest. A tag that leads elsewhere 
 --wait   how long another tool may take that is at work; 900
 --json   say it in JSON
 
-Exit code: 0 done; 1 it failed, again it goes on; 2 wrong use; 4 there is no such backup; 6 it has no such image; 16
-another tool was at work, or pushes could not be kept out; 20 there are images; 19 done, but for what is not whole in
-the backup, which is named.
+Exit code: 0 done; 1 it failed, again it goes on; 2 wrong use; 4 there is no such backup; 6 it has no such image, or
+--stack is needed; 14 which backup is the newest is not known, --from says it; 16 another tool was at work, or pushes
+could not be kept out; 19 done, but for what is not whole in the backup, which is named; 20 there are images.
 """
 
 WAIT_SECONDS = 900

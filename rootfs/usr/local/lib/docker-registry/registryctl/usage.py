@@ -38,6 +38,8 @@ After a removal the space is free once a clean-up has run and the trash has let 
 
 Where metrics are enabled it also says of each tag when it was pulled last, by its name or by a digest to which it
 leads, and how often by its name in the last 30 days.
+
+Exit code: 0 said; 1 something went wrong; 2 wrong use; 6 nothing fits; 14 the storage can't be read.
 """
 
 NOBODY, SHARED = -1, -2

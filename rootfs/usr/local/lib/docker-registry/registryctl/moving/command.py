@@ -43,8 +43,9 @@ meanwhile, while pushes and pulls wait, and goes on in the other place. docs/sto
 
 By pulumi up alone: ready, switch.
 
-Exit code: 0 done; 1 it failed; 2 wrong use; 9 there is no other place; 16 another tool, or another host, is in the
-way; 19 content is damaged where it is; 20 the other place has images already.
+Exit code: 0 done; 1 it failed; 2 wrong use; 9 there is no other place, or a link among the images can't be moved; 14
+the record of a move can't be read; 16 another tool, or another host, is in the way; 19 content is damaged where it is;
+20 the other place has images already.
 """
 
 WAIT_SECONDS = 900
