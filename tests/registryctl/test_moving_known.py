@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 
 import pytest
 
-from registryctl.layout import TagLink, blob_path
+from registryctl.layout import BLOBS, REPOSITORIES, TagLink, blob_path
 from registryctl.moving import record
 from registryctl.moving.places import Objects
 from tests.registryctl.test_moving import PLACE, Moving, moving
@@ -53,6 +54,45 @@ def test_back_no_blob_is_listed(moving: Moving) -> None:
     assert moving.switch("").code == 0
     assert not [key for key in asked if key.startswith("docker/registry/v2/blobs")]
     moving.bucket.before = lambda kind, key: None
+    assert moving.files() == moving.objects()
+
+
+def test_what_comes_between_two_listings_is_moved_whole(moving: Moving) -> None:
+    """A bucket's blobs are listed before its links. What these lead to must come along, now or later."""
+    moving.in_the_bucket()
+    content = b"abc123"
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    repository = NEW[: NEW.index("/_manifests")]
+
+    def between(kind: str, key: str) -> None:
+        if kind == "list" and key.startswith(REPOSITORIES):
+            moving.bucket.before = lambda kind, key: None
+            moving.bucket.put(blob_path(digest), content)
+            moving.bucket.put(f"{repository}/_layers/sha256/{digest[7:]}/link", digest.encode())
+
+    moving.bucket.before = between
+    assert moving.move().code == 0
+    assert moving.switch("").code == 0
+    assert blob_path(digest) in moving.files()
+    assert moving.files() == moving.objects()
+
+
+def test_a_tag_that_goes_while_it_is_copied_does_not_come_back(moving: Moving) -> None:
+    """It was read, and is deleted before it is written: the switch removes it."""
+    moving.move()
+    moving.world.image("app", "1.0", b"another layer")
+    link = TagLink("app", "1.0").path
+
+    def strike(kind: str, key: str) -> None:
+        if kind == "write" and key.startswith(BLOBS):
+            moving.bucket.before = lambda kind, key: None
+            moving.world.tag_file("app", "1.0").unlink()
+
+    moving.bucket.before = strike
+    assert moving.move().code == 0
+    assert not moving.world.tag_file("app", "1.0").exists()
+    assert moving.switch(PLACE).code == 0
+    assert link not in moving.bucket.keys
     assert moving.files() == moving.objects()
 
 

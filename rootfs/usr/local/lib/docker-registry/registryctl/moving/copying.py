@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -85,10 +85,12 @@ class Copying:
         """All of it, while others may push: looks through both places. Raises StorageError, AwayError, EndError."""
         self._knowledge.forget()
         wanted, there = Listed.of(self._source.storage), Listed.of(self._target.storage)
-        came = Came(len(wanted.blobs), sum(wanted.blobs.values()))
-        if there.links and not (wanted.links or wanted.blobs):
+        # A bucket's blobs are listed before its links, which may lead to some that came between.
+        blobs = {**self._new_blobs(wanted.links, wanted.blobs), **wanted.blobs}
+        came = Came(len(blobs), sum(blobs.values()))
+        if there.links and not (wanted.links or blobs):
             return came
-        self._blobs(wanted.blobs, there.blobs, came)
+        self._blobs(blobs, there.blobs, came)
         now = self._links(self._source.storage, wanted.links)
         before = self._links(self._target.storage, there.links)
         changed = [path for path in sorted(now) if path not in before or not self._is_same(now[path], before[path])]
@@ -163,11 +165,12 @@ class Copying:
             return now == before
         return now[1] == before[1]
 
-    def _new_blobs(self, links: Iterable[str]) -> dict[str, int]:
-        """Those to which these lead, and which are not known to be there: digest → size. A link may lead nowhere."""
+    def _new_blobs(self, links: Iterable[str], known: Container[str] = ()) -> dict[str, int]:
+        """Those to which these lead, and which are not known or moved: digest → size. A link may lead nowhere."""
         named = (path.split("/")[-3:-1] for path in links if path.endswith(LINK) and not path.endswith(_TAG))
         digests = {f"{algorithm}:{name}" for algorithm, name in named}
-        new = sorted(digest for digest in digests if is_digest(digest) and digest not in self._verified)
+        unknown = (digest for digest in digests if digest not in known and digest not in self._verified)
+        new = sorted(filter(is_digest, unknown))
         source, found = self._source.storage, {}
         source.ahead(map(blob_path, new), None)
         for digest in new:
@@ -221,7 +224,8 @@ class Copying:
         source.ahead((path for path in changed if not now[path]), _LONGEST)
         for path in changed:
             try:
-                target.write(path, self._content(path, now[path]), source.time(path))
+                link = now[path]
+                target.write(path, self._content(path, link), source.time(path) if link is None else link[0])
             except NotThere:
                 # It went meanwhile: the next time tells.
                 del now[path]
