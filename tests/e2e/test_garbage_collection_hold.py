@@ -5,8 +5,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 
 from tests.e2e.clean_up import within
 from tests.e2e.closing import (
-    IMAGES,
     LATE,
     STEPS,
     WRITERS,
@@ -23,52 +22,20 @@ from tests.e2e.closing import (
     generation,
     push,
     wait_for_writer,
-    with_image,
     writers,
     written,
 )
-from tests.e2e.conftest import NewHost, NewStack
+from tests.e2e.closing_registry import AT_ONCE, COME_BACK_SECONDS, DRAIN_SECONDS, api, at_once, made, registry
 from tests.e2e.content import MANIFEST, Api, digest_of
-from tests.e2e.support import Deployed, deploy
+from tests.e2e.support import Deployed
 from tests.e2e.traffic import SlowPush
+
+__all__ = ["api", "at_once", "made", "registry"]
 
 pytestmark = pytest.mark.e2e
 
-FQDN = "hold.example.net"
-DRAIN_SECONDS = 4
-COME_BACK_SECONDS = 20
+NAME = "hold"
 LARGE = 200_000_000
-AT_ONCE = 12
-
-
-@pytest.fixture(scope="module")
-def made(new_host: NewHost, new_stack: NewStack) -> Deployed:
-    """A registry of these tests' own, for which a writer has little time to end."""
-    host = new_host("hold", aliases=[FQDN])
-    return deploy(host, new_stack("hold", host), FQDN, {"gc": {"drainSeconds": DRAIN_SECONDS, "enabled": False}})
-
-
-@pytest.fixture(scope="module", params=IMAGES)
-def registry(made: Deployed, request: pytest.FixtureRequest) -> Deployed:
-    """Of each generation of Distribution."""
-    return with_image(made, request.param)
-
-
-@pytest.fixture
-def api(registry: Deployed) -> Iterator[Api]:
-    """A client that is refused nothing: whatever waited."""
-    wait_for_writer(registry.host)
-    client = Api(registry)
-    yield client
-    client.close()
-    assert client.pauses == []
-
-
-@pytest.fixture
-def at_once() -> Iterator[Callable[..., "Future[Any]"]]:
-    """Runs something in the background."""
-    with ThreadPoolExecutor(AT_ONCE + 4) as pool:
-        yield pool.submit
 
 
 def test_pushes_wait_and_reads_do_not(registry: Deployed, api: Api, at_once: Callable[..., "Future[Any]"]) -> None:

@@ -3,8 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,57 +11,24 @@ import pytest
 
 from tests.e2e.clean_up import DATA, within
 from tests.e2e.closing import (
-    IMAGES,
     WRITERS,
     close,
     closed,
     generation,
     push,
     wait_for_writer,
-    with_image,
     writers,
 )
-from tests.e2e.conftest import NewHost, NewStack
+from tests.e2e.closing_registry import COME_BACK_SECONDS, api, at_once, made, registry
 from tests.e2e.content import MANIFEST, Api, digest_of
-from tests.e2e.support import Deployed, deploy, wait_until_healthy
+from tests.e2e.support import Deployed, wait_until_healthy
 from tests.e2e.traffic import SlowPush
+
+__all__ = ["api", "at_once", "made", "registry"]
 
 pytestmark = pytest.mark.e2e
 
-FQDN = "processes.example.net"
-DRAIN_SECONDS = 4
-COME_BACK_SECONDS = 20
-AT_ONCE = 12
-
-
-@pytest.fixture(scope="module")
-def made(new_host: NewHost, new_stack: NewStack) -> Deployed:
-    """A registry of these tests' own, for which a writer has little time to end."""
-    host = new_host("processes", aliases=[FQDN])
-    return deploy(host, new_stack("processes", host), FQDN, {"gc": {"drainSeconds": DRAIN_SECONDS, "enabled": False}})
-
-
-@pytest.fixture(scope="module", params=IMAGES)
-def registry(made: Deployed, request: pytest.FixtureRequest) -> Deployed:
-    """Of each generation of Distribution."""
-    return with_image(made, request.param)
-
-
-@pytest.fixture
-def api(registry: Deployed) -> Iterator[Api]:
-    """A client that is refused nothing: whatever waited."""
-    wait_for_writer(registry.host)
-    client = Api(registry)
-    yield client
-    client.close()
-    assert client.pauses == []
-
-
-@pytest.fixture
-def at_once() -> Iterator[Callable[..., "Future[Any]"]]:
-    """Runs something in the background."""
-    with ThreadPoolExecutor(AT_ONCE + 4) as pool:
-        yield pool.submit
+NAME = "processes"
 
 
 def test_a_restart_of_the_container_opens_nothing(registry: Deployed, api: Api, at_once: Callable[..., Any]) -> None:
