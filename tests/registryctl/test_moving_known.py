@@ -10,6 +10,7 @@ import pytest
 
 from registryctl.layout import BLOBS, REPOSITORIES, TagLink, blob_path
 from registryctl.moving import command, record, times
+from registryctl.moving.copying import Copying
 from registryctl.moving.places import Objects
 from tests.registryctl.test_moving import PLACE, Moving, moving
 
@@ -98,6 +99,23 @@ def test_a_tag_that_goes_while_it_is_copied_does_not_come_back(moving: Moving, m
     moving.bucket.before = strike
     assert moving.move().code == 0
     assert not link.exists()
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
+
+
+@pytest.mark.parametrize("then", ["stays", "goes", "is put right"])
+def test_a_tag_that_is_just_being_written(moving: Moving, monkeypatch: pytest.MonkeyPatch, then: str) -> None:
+    """It is empty for a moment. The look after it tells what became of it."""
+    moving.move()
+    link = moving.world.tag_file("app", "1.0")
+    before = link.read_bytes()
+    link.write_bytes(b"")
+    assert moving.move().code == 0
+    if then == "goes":
+        link.unlink()
+    elif then == "is put right":
+        link.write_bytes(before)
+    monkeypatch.setattr(Copying, "once", None)
     assert moving.switch(PLACE).code == 0
     assert moving.files() == moving.objects()
 

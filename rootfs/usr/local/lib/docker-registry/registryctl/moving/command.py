@@ -19,8 +19,8 @@ from registryctl.hosts.run import identities
 from registryctl.journals import BarrierError, BrokenOffError, BusyError
 from registryctl.machine import RUN, Machine, touch
 from registryctl.moving import record
-from registryctl.moving.copying import Came, Copying, Verified
-from registryctl.moving.known import Knowledge
+from registryctl.moving.copying import Came, Copying
+from registryctl.moving.known import Knowledge, Verified
 from registryctl.moving.listed import is_empty
 from registryctl.moving.places import Files, Objects, Place
 from registryctl.moving.record import Record, named
@@ -135,12 +135,12 @@ def _copied(found: Facts, wait: int) -> Record:
         record.refuse_while_switched(found.objects)
         its = record.begun(found.objects, _other(found), Machine().stamp())
         its.save()
-        copying = _copying(found, its)
     for times in range(_MOST_TIMES):
         began = time.monotonic()
         with at.barrier.turn():
             # An up may have switched since, or another move begun: from then on somebody else writes to the target.
             record.refuse_unless_under_way(its)
+            copying = _copying(found, its)
             came = copying.since() if times else copying.once()
             _say(came, time.monotonic() - began)
             _check(came, its)

@@ -7,21 +7,19 @@ Content counts as there once it was read back there and its digest is its name.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from registryctl.clean_up import megabytes
-from registryctl.digests import is_digest
+from registryctl.digests import SIZES, is_digest
 from registryctl.endings import EndError
 from registryctl.fetching import each
 from registryctl.layout import REPOSITORIES, blob_path
 from registryctl.moving import times
-from registryctl.moving.known import Knowledge, Known, Link, pushed_at
+from registryctl.moving.known import Knowledge, Known, Link, Verified, pushed_at
 from registryctl.moving.listed import LINK, Listed, links_of, walk
 from registryctl.moving.places import Objects, Place
 from registryctl.storage import NoRoom, NotThere, Storage, StorageError
@@ -30,32 +28,11 @@ _AT_ONCE = 6
 """Blobs. Each is a piece or two in memory."""
 _TAG = times.TAG
 _LONGEST = 1 << 28
+_SHORTEST = min(len(f"{algorithm}:") + digits for algorithm, digits in SIZES.items())
+"""Bytes of a link."""
 
-
-class Verified:
-    """The digests of the content that was found right in the place to which it was moved, in a file of this host."""
-
-    def __init__(self, path: Path, move: str) -> None:
-        self._lock = threading.Lock()
-        lines = path.read_text(encoding="ascii", errors="replace").split("\n") if path.exists() else []
-        if lines[:1] != [move]:
-            path.unlink(missing_ok=True)
-            lines = []
-        # What is behind the last line's end was cut off.
-        self._digests = {line for line in lines[1:-1] if is_digest(line)}
-        self._file = path.open("a", encoding="ascii")
-        os.fchmod(self._file.fileno(), 0o600)
-        self._file.write("\n" if lines else f"{move}\n")
-
-    def __contains__(self, digest: str) -> bool:
-        return digest in self._digests
-
-    def add(self, digest: str) -> None:
-        """This one was."""
-        with self._lock:
-            self._digests.add(digest)
-            self._file.write(f"{digest}\n")
-            self._file.flush()
+_OTHER = (-1, "")
+"""Of a link that is not there as it is where it comes from."""
 
 
 @dataclass
@@ -88,15 +65,15 @@ class Copying:
         # A bucket's blobs are listed before its links, which may lead to some that came between.
         blobs = {**self._new_blobs(wanted.links, wanted.blobs), **wanted.blobs}
         came = Came(len(blobs), sum(blobs.values()))
-        if there.links and not (wanted.links or blobs):
-            return came
+        if _has_images(there.links) and not _has_images(wanted.links):
+            raise StorageError("there were images, and are none now; is the disk mounted?")
         self._blobs(blobs, there.blobs, came)
         now = self._links(self._source.storage, wanted.links)
         before = self._links(self._target.storage, there.links)
-        changed = [path for path in sorted(now) if path not in before or not self._is_same(now[path], before[path])]
+        changed = [path for path in sorted(now) if path not in before or not self._is_same(path, now, before)]
         # The listing that tells is forgotten once something is written.
         written = self._written(now.keys() & before.keys())
-        self._change(now, changed, there.links - now.keys(), came)
+        self._change(now, changed, there.links - now.keys(), came, last=False)
         if isinstance(self._target, Objects):
             written.update(self._written(changed))
             times.keep(self._target.bucket, {path: (when, pushed_at(now[path])) for path, when in written.items()})
@@ -111,7 +88,7 @@ class Copying:
         `last`: nobody can write at the source, and afterwards the target has what it has. Raises also where it has not.
         """
         known, now = self._knowledge.take(), self._now()
-        if known is None or (known.links and not now):
+        if known is None or (_has_images(known.links) and not _has_images(now)):
             came = self.once()
             known, now = self._knowledge.take(), self._now()
             if known is None:
@@ -121,7 +98,7 @@ class Copying:
         new = self._new_blobs(changed)
         came = Came(known.blobs + len(new), known.size + sum(new.values()))
         self._blobs(new, {}, came)
-        self._change(now, changed, gone, came)
+        self._change(now, changed, gone, came, last=last)
         if isinstance(self._target, Objects) and came.links:
             found = {path: its for path, its in times.load(self._target.bucket).items() if path in now}
             found.update((path, (when, pushed_at(now[path]))) for path, when in self._written(changed).items())
@@ -159,11 +136,13 @@ class Copying:
                 del found[path]
         return found
 
-    def _is_same(self, now: Link, before: Link) -> bool:
+    def _is_same(self, path: str, now: Mapping[str, Link], before: Mapping[str, Link]) -> bool:
         """A store sets the times of its objects itself."""
-        if now is None or before is None or self._target.storage.directories:
-            return now == before
-        return now[1] == before[1]
+        tag, there, target = now[path], before[path], self._target.storage
+        if tag is None or there is None:
+            # One that was damaged came as it was.
+            return not path.startswith(REPOSITORIES) or target.size(path) >= _SHORTEST
+        return tag == there if target.directories else tag[1] == there[1]
 
     def _new_blobs(self, links: Iterable[str], known: Container[str] = ()) -> dict[str, int]:
         """Those to which these lead, and which are not known or moved: digest → size. A link may lead nowhere."""
@@ -219,26 +198,36 @@ class Copying:
             sum_.update(piece)
         return digest.endswith(f":{sum_.hexdigest()}")
 
-    def _change(self, now: dict[str, Link], changed: Sequence[str], gone: Iterable[str], came: Came) -> None:
+    def _change(
+        self, now: dict[str, Link], changed: Sequence[str], gone: Iterable[str], came: Came, *, last: bool
+    ) -> None:
         source, target = self._source.storage, self._target.storage
         source.ahead((path for path in changed if not now[path]), _LONGEST)
         for path in changed:
             try:
-                link = now[path]
-                target.write(path, self._content(path, link), source.time(path) if link is None else link[0])
+                content, when = self._content(path, now[path]), self._time(path, now[path])
             except NotThere:
-                # It went meanwhile: the next time tells.
+                # It went meanwhile: the next look tells.
                 del now[path]
                 continue
-            came.links += 1
+            if last or _is_whole(path, content):
+                target.write(path, content, when)
+                came.links += 1
+            else:
+                # It is just being written, or has to be put right: it is looked at again.
+                now[path] = _OTHER
         for path in gone:
-            target.remove(path)
+            with suppress(NotThere):
+                target.remove(path)
             target.prune(path.rpartition("/")[0], REPOSITORIES)
             came.links += 1
         target.settle()
 
     def _content(self, path: str, link: Link) -> bytes:
         return self._source.storage.read(path, _LONGEST) if link is None else link[1].encode("latin-1")
+
+    def _time(self, path: str, link: Link) -> int:
+        return self._source.storage.time(path) if link is None else link[0]
 
     def _written(self, links: Iterable[str]) -> dict[str, int]:
         """When the tags among them were written there, by a store's clock."""
@@ -281,6 +270,15 @@ class Copying:
         source = self._source.storage
         found = [path.rpartition("/") for path in walk(source, REPOSITORIES, uploads=True)]
         return [home for home, _, name in found if name == "startedat" and not _size(source, f"{home}/data")]
+
+
+def _has_images(links: Iterable[str]) -> bool:
+    return any(path.startswith(REPOSITORIES) for path in links)
+
+
+def _is_whole(path: str, content: bytes) -> bool:
+    """Whether a link has a digest."""
+    return not path.startswith(REPOSITORIES) or is_digest(content.decode(errors="replace"))
 
 
 def _size(storage: Storage, path: str) -> int:

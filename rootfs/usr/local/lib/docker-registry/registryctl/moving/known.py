@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from registryctl import durable
+from registryctl.digests import is_digest
 
 Link = tuple[int, str] | None
 """Of a tag: when it was pushed, by the clock of where it comes from, and its digest. Other links stay as they are."""
+
+
+class Verified:
+    """The digests of the content that was found right in the place to which it was moved, in a file of this host."""
+
+    def __init__(self, path: Path, move: str) -> None:
+        self._lock = threading.Lock()
+        lines = path.read_text(encoding="ascii", errors="replace").split("\n") if path.exists() else []
+        if lines[:1] != [move]:
+            path.unlink(missing_ok=True)
+            lines = []
+        # What is behind the last line's end was cut off.
+        self._digests = {line for line in lines[1:-1] if is_digest(line)}
+        self._file = path.open("a", encoding="ascii")
+        os.fchmod(self._file.fileno(), 0o600)
+        self._file.write("\n" if lines else f"{move}\n")
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._digests
+
+    def add(self, digest: str) -> None:
+        """This one was."""
+        with self._lock:
+            self._digests.add(digest)
+            self._file.write(f"{digest}\n")
+            self._file.flush()
 
 
 @dataclass
