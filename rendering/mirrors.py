@@ -98,14 +98,14 @@ class Mirrored:
     name_expression: str
 
 
-def mirrored(mirrors: Sequence[Mirror]) -> list[Mirrored]:
-    """All mirrors, as the proxy's site has them."""
+def mirrored(mirrors: Sequence[Mirror], *, trusts_tags: bool) -> list[Mirrored]:
+    """All mirrors, as the proxy's site has them. `trusts_tags`: whether it can remember a tag's image."""
     return [
         Mirrored(
             prefix=one.prefix,
             expression=_expression([one.prefix]),
             repositories=_expression(one.repositories or ("*",)),
-            tag_seconds=one.tag_seconds,
+            tag_seconds=one.tag_seconds if trusts_tags else 0,
             files=f"{FILES}/{one.prefix}/data/{one.place}",
             transparent=one.transparent,
             name_expression=_expression([one.transparent.name]) if one.transparent else "",

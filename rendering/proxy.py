@@ -85,6 +85,7 @@ def site_file(
     what was pulled. `names` are all by which the host is known. `chain` and `key` are the certificate's paths inside
     the container.
     """
+    joins_headers = version is None or version >= _JOINS_HEADERS_SINCE
     return render(
         "/var/opt/nginx/etc/conf.d/registry.conf",
         root=root,
@@ -95,11 +96,12 @@ def site_file(
         files=files,
         cache=cache,
         marks=MARKS,
-        remembers_manifests=version is None or version >= _JOINS_HEADERS_SINCE,
+        # What it remembers depends on the types that a client takes, and it has to know all of them.
+        remembers_manifests=joins_headers,
         certificate={"chain": chain, "key": key},
         stack=stack,
         metrics=metrics or Metrics(),
-        mirrors=mirrored(mirrors),
+        mirrors=mirrored(mirrors, trusts_tags=joins_headers),
         shares_memory=version is None or version >= _SHARES_MEMORY_SINCE,
         http2_directive=version is None or version >= _HTTP2_DIRECTIVE_SINCE,
     )

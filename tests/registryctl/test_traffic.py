@@ -86,6 +86,14 @@ def test_groups_are_bounded() -> None:
     assert {key[1] for key in _count(*lines, groups=0).requests} == {"other"}
 
 
+def test_a_stranger_names_no_group() -> None:
+    """Whom the proxy sends to https, or who gets no answer, was let in by nobody. The store's redirects are others."""
+    lines = [f"tags|{status}|||||guess{status}/x\t1\t1\t0.001\t" for status in ("307", "000", "009")]
+    sums = _count(*lines, "blob|307||307||1|team/x\t1\t1\t0.001\t", groups=1)
+    assert sums.groups == ["team"]
+    assert {key[1] for key in sums.requests} == {"team", "other"}
+
+
 @pytest.mark.parametrize(
     ("words", "account"),
     [

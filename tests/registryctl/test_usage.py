@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,22 @@ def test_names_that_chase_each_other_end(host: StoredHost) -> None:
     host.push("r", one, two.attached_tag(".sig"))
     host.push("r", two, one.attached_tag(".sig"))
     assert sum(its["alone"] for its in _tags(_usage(host)).values()) == host.size()
+
+
+def test_many_tags_that_need_as_much_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may push to one repository makes both many at no cost: what each tag needs is never there at a time."""
+    host, number = StoredHost(tmp_path, monkeypatch), 300
+    one = host.push("r", image("one"), *(f"tag-{count}" for count in range(number)))
+    for count in range(number):
+        host.push("r", image(f"about {count}", subject=one))
+    tracemalloc.start()
+    try:
+        tags = _tags(_usage(host))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(tags) == number
+    assert {its["shared"] for its in tags.values()} == {host.size()}
 
 
 def test_some_repositories_can_be_asked_for(host: StoredHost) -> None:

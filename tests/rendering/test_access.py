@@ -17,6 +17,7 @@ USERS = [
     user("team", role="push", repositories=("team-a/*", "tools.x"), pull_only=("base/*",)),
     user("lead", repositories=("team-a/*",), pull_only=("*",)),
     user("mid", role="pull", repositories=("*/mid-*",)),
+    user("factor", role="pull", repositories=("*2fa*", "*fb")),
     *(user(name, role="pull") for name in STRANGE_NAMES),
 ]
 
@@ -192,6 +193,13 @@ START = "/v2/team-a/x/blobs/uploads/"
         ("from=team-a/y&FROM=other/y&mount=a", "team", False),
         ("from=team%2Da/y&mount=a", "team", False),
         ("from=team-a/y+&mount=a", "team", False),
+        # The digits of an encoded slash are none of the name.
+        ("from=other%2fapp&mount=a", "factor", False),
+        ("from=other%2fb&mount=a", "factor", False),
+        ("from=other%2Fa-x%2fapp&mount=a", "factor", False),
+        ("from=other%2F2fa-app&mount=a", "factor", True),
+        ("from=x2fa%2fapp&mount=a", "factor", True),
+        ("from=other%2Ffb&mount=a", "factor", True),
         ("from=&mount=a", "admin", False),
         ("digest=a", "admin", False),
         ("x=" + "y" * 3000 + "&from=team-a/y", "team", False),

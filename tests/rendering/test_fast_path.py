@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.access import Access
+from config.mirrors import Mirror
 from rendering.access import access_file
 from rendering.proxy import FILES
 from tests.rendering.nginx_maps import Maps
@@ -130,6 +131,16 @@ def test_manifests_are_remembered_in_memory_and_for_what_the_client_takes() -> N
     )
     assert "location = /blob {" in lines(old)
     assert "location = /manifest {" in lines(site_of(version=OLD).content)
+
+
+def test_a_mirror_s_tag_is_remembered_for_all_that_the_client_takes() -> None:
+    """So that nobody gets what is made for another. An nginx that tells only a part of that asks each time."""
+    mirrors = [Mirror(prefix="ghcr.io", tag_seconds=60)]
+    for version in (OLD, None):
+        assert 'proxy_cache_key "$mirror $mirrored $named_tag $http_accept";' in lines(
+            site_of(version=version, mirrors=mirrors).content
+        )
+    assert "mirrored-tag/" not in site_of(version=(1, 22, 1), mirrors=mirrors).content
 
 
 def test_without_files_all_is_the_registry_s() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from config.access import Access
 from rendering.access import access_file
+from rendering.rootfs import render
 from tests.rendering.nginx_maps import Maps
 from tests.rendering.sites import block, site_of
 
@@ -86,3 +88,13 @@ def test_what_waited_too_long_is_told_when_to_try_again() -> None:
     for name, status, code in (("@held", 503, "UNAVAILABLE"), ("@too_long", 413, "SIZE_INVALID")):
         [line] = [line for line in block(DEFAULT, f"location {name}") if line.startswith(f"return {status} ")]
         assert json.loads(line.split("'")[1])["errors"][0]["code"] == code
+
+
+def test_no_query_keeps_the_proxy_busy() -> None:
+    """It looks for digests from each letter of 8 KB on, and no further than an algorithm's name goes."""
+    [pattern] = re.findall(
+        "^const DIGEST = /(.*)/g;$", render("/var/opt/nginx/etc/conf.d/gate.js").content, re.MULTILINE
+    )
+    assert re.fullmatch(r"\[[^]]+\](?:\[[^]]+\]\{[0-9],[0-9]{2}\})?", pattern.partition(":")[0])
+    sha512 = f"sha512:{'0a' * 64}"
+    assert re.findall(pattern, f"_state=a.b-c:d==&digest={DIGEST}&mount={sha512}") == [DIGEST, sha512]

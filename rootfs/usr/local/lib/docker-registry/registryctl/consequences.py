@@ -79,18 +79,20 @@ class Consequences:
 
     @cached_property
     def _users(self) -> dict[str, tuple[list[str], bool]]:
-        """All at once: a look through all tags for each manifest would take too long where there are many of both."""
+        """All at once: a look through all tags for each manifest would take too long where there are many of both, and
+        to know it of every manifest too much memory."""
+        asked = {*self.digests, *(self.found.digests.get(tag, "") for tag in self.tags)}
         users: dict[str, tuple[list[str], bool]] = {}
         for name in sorted(self.found.digests.keys() - self.tags.keys()):
             root = self.found.digests[name]
-            for used in self.found.reach([root]):
+            for used in asked & self.found.reach([root]):
                 names, index = users.get(used, ([], False))
                 names.append(("" if root == used else "the index ") + f"{self.found.name}:{name}")
                 users[used] = (names, index or root != used)
         return users
 
     def users(self, digest: str) -> Users:
-        """Which kept tags lead to it."""
+        """Which kept tags lead to a manifest that was asked for, or of a tag that goes."""
         names, index = self._users.get(digest, ([], False))
         return Users(", ".join(names), index)
 

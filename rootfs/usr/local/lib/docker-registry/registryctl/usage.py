@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from registryctl import trash
@@ -229,37 +229,41 @@ def measured(host: Host) -> Usage:
 
 
 def _measure(usage: Usage, found: Stored, number: int, share: Share) -> list[Share]:
-    """Measures one repository: each tag, and images without a tag."""
+    """Measures one repository: each tag, and images without a tag.
+
+    What an image needs is asked twice, and not kept: of thousands each may need the same thousands of manifests.
+    """
     its = found.repository
-    needed = {tag: found.needs([digest]) for tag, digest in its.tags.items()}
-    manifests = {tag: needs.manifests for tag, needs in needed.items()}
     owners = {tag: usage.owner(f"{found.name}:{tag}") for tag in sorted(its.tags)}
-    _attach(usage, owners, manifests)
-    every = set(_links(found))
-    for tag, needs in needed.items():
+    tags: dict[str, list[str]] = {}
+    for tag, digest in its.tags.items():
+        tags.setdefault(digest, []).append(tag)
+    only: dict[str, str | None] = {}
+    for digest, names in tags.items():
+        for manifest in found.needs([digest]).manifests:
+            only[manifest] = names[0] if manifest not in only and len(names) == 1 else None
+    _attach(usage, owners, only)
+    every, counted = set(_links(found)), known(found.name)
+    for digest, names in tags.items():
+        needs = found.needs([digest])
         held = {found.contents.target(digest) for digest in needs}
         every |= held
-        usage.holds(owners[tag], held)
-    tagged = set[str]().union(*manifests.values())
-    alone = found.needs(its.revisions.keys() - tagged)
+        for tag in names:
+            usage.holds(owners[tag], held)
+            pulled = counted.of({tag, *needs.manifests}, tag) if counted else None
+            usage.owners[owners[tag]].share.pulled = pulled
+    alone = found.needs(its.revisions.keys() - only.keys())
     rest = {found.contents.target(digest) for digest in alone}
     usage.holds(usage.owner(f"{found.name} without a tag"), rest)
     share.held = usage.belongs(number, every | rest)
-    counted = known(found.name)
-    for tag, owner in owners.items():
-        usage.owners[owner].share.pulled = counted.of({tag, *manifests[tag]}, tag) if counted else None
     return [usage.owners[owner].share for owner in owners.values()]
 
 
-def _attach(usage: Usage, owners: dict[str, int], manifests: dict[str, set[str]]) -> None:
-    """Puts attached artifacts below the one tag that has their image: they are removed with it."""
-    has: dict[str, str | None] = {}
-    for tag, digests in manifests.items():
-        for digest in digests:
-            has[digest] = tag if digest not in has else None
+def _attach(usage: Usage, owners: dict[str, int], only: Mapping[str, str | None]) -> None:
+    """Puts attached artifacts below the one tag that has their image, if one alone has it: they are removed with it."""
     for tag in sorted(owners):
         subject = subject_of(tag)
-        above = has.get(subject) if subject else None
+        above = only.get(subject) if subject else None
         # Names are whoever pushes' to choose: none is below itself.
         if above is not None and tag not in _upwards(usage, owners[above]):
             usage.owners[owners[tag]].above = owners[above]

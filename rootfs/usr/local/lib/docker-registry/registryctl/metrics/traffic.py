@@ -37,7 +37,9 @@ BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000, 60_000, 300_000)
 KINDS = {"blob": "blob", "manifest": "manifest", "tags": "tags", "uploads": "upload", "upload": "upload"}
 OTHER = "other"
 STATUSES = re.compile("20[01246]|30[1347]|40[0134589]|41[36]|42[19]|499|50[0234]")
-_FOUND = 400
+_FOUND = range(200, 400)
+_ELSEWHERE = "307"
+"""What the proxy says by itself to whoever comes by http, whatever he asks for."""
 _SERVED_FROM_CACHE = {"HIT", "STALE", "UPDATING", "REVALIDATED"}
 _SERVED_FROM_FILE = {"200", "206"}
 _NUMBERS = 3
@@ -147,7 +149,9 @@ class Counting:
     def _learn(self, words: str) -> _Alike:
         named, status, cache, upstream, refusal, claims, repository = words.split("|")
         kind = KINDS.get(named, OTHER)
-        key = (kind, self._group(repository, int(status)), _status(status), _cache(named, status, cache, upstream))
+        is_there = int(status) in _FOUND and (status != _ELSEWHERE or upstream != "")
+        group = self._group(repository, is_there=is_there)
+        key = (kind, group, _status(status), _cache(named, status, cache, upstream))
         requests = self._sums.requests.setdefault(key, [0] * _NUMBERS)
         took = self._sums.took.setdefault(kind, [0] * (len(BOUNDS_MS) + 2))
         account = self._sums.accounts.setdefault(self._account(status, refusal, claims), [0] * _NUMBERS)
@@ -167,13 +171,13 @@ class Counting:
         name, named = unquote(claims[1:]), self._sums.accounts
         return name if name in named or sum(one not in {"", OTHER} for one in named) < self._most_accounts else OTHER
 
-    def _group(self, repository: str, status: int) -> str:
+    def _group(self, repository: str, *, is_there: bool) -> str:
         """The first part of its name, of as many as may be: those that came first, and that there are."""
         first = repository.partition("/")[0]
         if not first:
             return ""
         groups = self._sums.groups
-        if first not in groups and len(groups) < self._most and status < _FOUND:
+        if first not in groups and len(groups) < self._most and is_there:
             groups.append(first)
         return first if first in groups[: self._most] else OTHER
 
