@@ -235,9 +235,17 @@ def test_no_message_has_a_secret(fast: Backed) -> None:
     assert fast.restic.masked(f"rest:https://x:{PASSWORD}@h/") == "rest:https://x:[secret]@h/"
 
 
-def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = fast.root / DATA
-    error = json.dumps({"message_type": "error", "error": {"Op": "open", "Err": 5}, "item": str(broken)})
+@pytest.mark.parametrize(
+    "item", ["{root}/{data}", "{data}/docker", "/{data}/docker", "{data}/docker/registry/v2/loop/x"]
+)
+def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyPatch, item: str) -> None:
+    """In whatever way restic names it; also where it can't be told whether it is there. What is gone is not."""
+    fast.world.image("team/app", "1.0", b"layer")
+    (fast.world.v2 / "loop").symlink_to("loop")
+    broken = item.format(root=fast.root, data=DATA)
+    gone = f"{DATA}/gone"
+    told = [{"message_type": "error", "error": {"Op": "open", "Err": 5}, "item": path} for path in (broken, gone)]
+    error = "\n".join(map(json.dumps, told))
     run = Restic.run
 
     def patched(self: Restic, *words: str, **options: Any) -> Answer:  # noqa: ANN401
@@ -245,7 +253,7 @@ def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyP
         return Answer(3, answer.out, error) if words[0] == "backup" else answer
 
     monkeypatch.setattr(Restic, "run", patched)
-    assert {fault.path for fault in fast.take().faults} == {str(broken)}
+    assert {fault.path for fault in fast.take().faults} == {broken}
 
 
 def test_restic_does_not_more_than_it_has_to(fast: Backed) -> None:

@@ -207,8 +207,7 @@ class Taking:
         ]
         answer = self.restic.run(*words, ok=(0, INCOMPLETE), cwd=self.root)
         summary = _summary(answer.out)
-        # What a client deleted meanwhile is no fault.
-        found = [fault for fault in faults(answer.err) if not fault.path or os.path.lexists(fault.path)]
+        found = [fault for fault in faults(answer.err) if not self._is_gone(fault.path)]
         if answer.code == INCOMPLETE and not found and not faults(answer.err):
             found = [Fault(part, self.restic.last_words(self.restic.masked(answer.err)))]
         taken.faults += found
@@ -216,6 +215,23 @@ class Taking:
         taken.files += int(summary["total_files_processed"])
         taken.bytes += int(summary.get("total_bytes_processed", 0))
         taken.added += int(summary.get("data_added", 0))
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether a client deleted it meanwhile, which is no fault. A disk that fails does not say what is gone.
+
+        restic names by its whole path what can't be opened, and from the root on what can't be read or listed.
+        """
+        if not path:
+            return False
+        for one in (self.root / path, self.root / path.lstrip("/")):
+            try:
+                one.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError):
+                pass
+            return False
+        return True
 
 
 def _compared(part: str, parent: str | None) -> tuple[str, ...]:
