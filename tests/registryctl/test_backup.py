@@ -156,6 +156,7 @@ def test_a_run_of_no_moment_is_nobodys(fast: Backed) -> None:
         ("ignoring error for /f: connection lost\nFatal: There were 2 errors", "UNREACHABLE"),
         ("ignoring error for /f: StreamPack: ReadFull: unexpected EOF\nFatal: There were 2 errors", "DAMAGED"),
         ("ciphertext verification failed\nconnection lost", "DAMAGED"),
+        (f"open /r/data/fd/{'fd' * 32}: no such file or directory\nReadFull(<data/fdfdfdfdfd>)", "DAMAGED"),
         ("Fatal: unable to open config file: unexpected EOF", "UNREACHABLE"),
     ],
 )
