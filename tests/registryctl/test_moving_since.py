@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from registryctl.endings import EXIT
-from registryctl.layout import TagLink
+from registryctl.hosts.messages import Entry
+from registryctl.layout import REPOSITORIES, TagLink
 from registryctl.moving import command, record
 from tests.registryctl.buckets import MemoryBucket
 from tests.registryctl.test_moving import PLACE, Moving, moving
@@ -142,6 +143,50 @@ def test_another_host_since(moving: Moving) -> None:
     moving.barrier.others = lambda: ["o/docker-registry/two"]  # type: ignore[method-assign]
     assert moving.move().word == moving.switch("").word == "BUSY"
     assert not record.load().switched  # type: ignore[union-attr]
+
+
+def test_another_host_joins_meanwhile(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bucket to which images are being copied: what that one pushes is not taken for what is gone here."""
+    monkeypatch.setattr(command, "_SHORT", -1.0)
+    left = 3
+
+    def before() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            moving.bucket.put(Entry("0" * 32, "o/docker-registry/two").key, b"{}")
+            moving.bucket.put(NEW, b"sha256:" + b"a" * 64)
+
+    moving.barrier.before_turn = before
+    assert moving.move().code == EXIT["BUSY"]
+    assert NEW in moving.bucket.keys
+
+
+@pytest.mark.parametrize("content", [b"", b"sha256:0"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_damaged_link(moving: Moving, content: bytes, *, again: bool) -> None:
+    """It comes as it is; but for one that was pushed again before the switch, or was being written just then."""
+    digest = moving.world.blob(b"y" * 50)
+    link = moving.world.link_file("app", "_layers", digest)
+    link.write_bytes(content)
+    assert moving.move().code == 0
+    if again:
+        link.write_text(digest)
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
+
+
+def test_links_that_are_away(moving: Moving) -> None:
+    """They may have a disk of their own. However often it is tried."""
+    moving.move()
+    home = moving.world.root / REPOSITORIES
+    home.rename(moving.folder / "unmounted")
+    for done in (moving.ready(PLACE), moving.switch(PLACE), moving.switch(PLACE), moving.move()):
+        assert "is the disk mounted?" in done.err
+    assert not _is_switched()
+    (moving.folder / "unmounted").rename(home)
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
 
 
 def test_images_that_are_away(moving: Moving) -> None:

@@ -132,13 +132,12 @@ def _copied(found: Facts, wait: int) -> Record:
         record.refuse_while_switched(found.objects)
         its = record.begun(found.objects, _other(found), Machine().stamp())
         its.save()
-        copying = _copying(found, its)
     for _ in range(_MOST_TIMES):
         began = time.monotonic()
         with at.barrier.turn():
             # An up may have switched since, or another move begun: from then on somebody else writes to the target.
             record.refuse_unless_under_way(its)
-            came = copying.once()
+            came = _copying(found, its).once()
             _say(came, time.monotonic() - began)
             _check(came, its)
             its.copied, its.blobs, its.size = Machine().stamp(), came.blobs, came.size

@@ -160,6 +160,8 @@ class Copying:
     def _changes(self, wanted: Listed, there: Listed, *, last: bool) -> set[str]:
         """Those that were written, or went."""
         source, target = self._source.storage, self._target.storage
+        if _has_images(there) and not _has_images(wanted):
+            raise StorageError("there were images, and are none now; is the disk mounted?")
         self._ask_for_tags(wanted.links & there.links)
         # All are compared before one is written: a bucket is listed anew after that.
         changed = [path for path in sorted(wanted.links) if path not in there.links or not self._is_same(path)]
@@ -167,7 +169,10 @@ class Copying:
         gone = there.links - wanted.links
         for path in changed:
             try:
-                target.write(path, source.read(path, _LONGEST), source.time(path))
+                content = source.read(path, _LONGEST)
+                # What is being written, or has to be put right, is looked at again: only of tags that is done anyhow.
+                if last or _is_whole(path, content):
+                    target.write(path, content, source.time(path))
             except NotThere:
                 # It went meanwhile: the next time tells.
                 if last:
@@ -223,6 +228,15 @@ class Copying:
         source = self._source.storage
         found = [path.rpartition("/") for path in walk(source, REPOSITORIES, uploads=True)]
         return [home for home, _, name in found if name == "startedat" and not _size(source, f"{home}/data")]
+
+
+def _has_images(its: Listed) -> bool:
+    return any(path.startswith(REPOSITORIES) for path in its.links)
+
+
+def _is_whole(path: str, content: bytes) -> bool:
+    """Whether a link has a digest."""
+    return not path.startswith(REPOSITORIES) or is_digest(content.decode(errors="replace"))
 
 
 def _size(storage: Storage, path: str) -> int:
