@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -205,6 +206,15 @@ def test_a_disk_of_content_that_is_not_mounted_is_no_backup(fast: Backed, path: 
     assert fast.take(before=None).backup.whole
 
 
+@pytest.mark.parametrize("part", [backups.LINKS, backups.BLOBS])
+def test_a_disk_of_content_that_goes_meanwhile(fast: Backed, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    fast.world.image("team/app", "1.0", b"layer")
+    during(monkeypatch, part, lambda: (fast.world.v2 / "blobs").rename(fast.folder / "elsewhere"))
+    with pytest.raises(ResticError, match="is its disk mounted"):
+        fast.take()
+    assert [one.whole for one in fast.backups()] == [False]
+
+
 def test_one_tag_without_content_keeps_nobody_from_backing_up(fast: Backed) -> None:
     broken = fast.world.image("team/app", "1.0", b"layer")
     fast.world.image("team/app", "2.0", b"another")
@@ -254,7 +264,24 @@ def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyP
         return Answer(3, answer.out, error) if words[0] == "backup" else answer
 
     monkeypatch.setattr(Restic, "run", patched)
-    assert {fault.path for fault in fast.take().faults} == {broken}
+    # No client takes content away.
+    assert [fault.path for fault in fast.take().faults] == [broken, broken, broken, gone, broken]
+
+
+def test_a_disk_that_fails_meanwhile_is_no_empty_registry(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing is there has to be known."""
+    fast.world.image("team/app", "1.0", b"layer")
+    blobs, lstat = f"{DATA}/docker/registry/v2/blobs", os.lstat
+
+    def fails(path: Any, **options: Any) -> os.stat_result:  # noqa: ANN401
+        if os.fspath(path) == str(fast.root / blobs):
+            raise OSError(errno.EIO, "Input/output error")
+        return lstat(path, **options)
+
+    during(monkeypatch, "links", lambda: monkeypatch.setattr(os, "lstat", fails))
+    with at_call(-1, before) as seen:
+        fast.take()
+    assert [words for words in seen if "part=blobs" in words and words.endswith(f" -- {blobs}")]
 
 
 def test_restic_does_not_more_than_it_has_to(fast: Backed) -> None:
