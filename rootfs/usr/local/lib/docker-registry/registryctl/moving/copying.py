@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from registryctl.clean_up import megabytes
-from registryctl.digests import is_digest
+from registryctl.digests import SIZES, is_digest
 from registryctl.endings import EndError
 from registryctl.fetching import each
 from registryctl.layout import REPOSITORIES, blob_path
@@ -28,6 +28,8 @@ _AT_ONCE = 6
 """Blobs. Each is a piece or two in memory."""
 _TAG = times.TAG
 _LONGEST = 1 << 28
+_SHORTEST = min(len(f"{algorithm}:") + digits for algorithm, digits in SIZES.items())
+"""Bytes of a link."""
 
 
 class Verified:
@@ -191,10 +193,10 @@ class Copying:
         return tags
 
     def _is_same(self, path: str) -> bool:
-        """Only a tag changes its content, or when it was written; a store can't set that."""
+        """Only a tag changes its content, or when it was written; a store can't set that. And what came damaged."""
         source, target = self._source.storage, self._target.storage
         if not path.endswith(_TAG):
-            return True
+            return target.directories or not path.startswith(REPOSITORIES) or target.size(path) >= _SHORTEST
         try:
             if target.directories and source.time(path) != target.time(path):
                 return False
