@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -156,6 +157,7 @@ def test_a_run_of_no_moment_is_nobodys(fast: Backed) -> None:
         ("ignoring error for /f: connection lost\nFatal: There were 2 errors", "UNREACHABLE"),
         ("ignoring error for /f: StreamPack: ReadFull: unexpected EOF\nFatal: There were 2 errors", "DAMAGED"),
         ("ciphertext verification failed\nconnection lost", "DAMAGED"),
+        (f"open /r/data/fd/{'fd' * 32}: no such file or directory\nReadFull(<data/fdfdfdfdfd>)", "DAMAGED"),
         ("Fatal: unable to open config file: unexpected EOF", "UNREACHABLE"),
     ],
 )
@@ -204,6 +206,15 @@ def test_a_disk_of_content_that_is_not_mounted_is_no_backup(fast: Backed, path: 
     assert fast.take(before=None).backup.whole
 
 
+@pytest.mark.parametrize("part", [backups.LINKS, backups.BLOBS])
+def test_a_disk_of_content_that_goes_meanwhile(fast: Backed, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    fast.world.image("team/app", "1.0", b"layer")
+    during(monkeypatch, part, lambda: (fast.world.v2 / "blobs").rename(fast.folder / "elsewhere"))
+    with pytest.raises(ResticError, match="is its disk mounted"):
+        fast.take()
+    assert [one.whole for one in fast.backups()] == [False]
+
+
 def test_one_tag_without_content_keeps_nobody_from_backing_up(fast: Backed) -> None:
     broken = fast.world.image("team/app", "1.0", b"layer")
     fast.world.image("team/app", "2.0", b"another")
@@ -235,9 +246,17 @@ def test_no_message_has_a_secret(fast: Backed) -> None:
     assert fast.restic.masked(f"rest:https://x:{PASSWORD}@h/") == "rest:https://x:[secret]@h/"
 
 
-def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = fast.root / DATA
-    error = json.dumps({"message_type": "error", "error": {"Op": "open", "Err": 5}, "item": str(broken)})
+@pytest.mark.parametrize(
+    "item", ["{root}/{data}", "{data}/docker", "/{data}/docker", "{data}/docker/registry/v2/loop/x"]
+)
+def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyPatch, item: str) -> None:
+    """In whatever way restic names it; also where it can't be told whether it is there. What is gone is not."""
+    fast.world.image("team/app", "1.0", b"layer")
+    (fast.world.v2 / "loop").symlink_to("loop")
+    broken = item.format(root=fast.root, data=DATA)
+    gone = f"{DATA}/gone"
+    told = [{"message_type": "error", "error": {"Op": "open", "Err": 5}, "item": path} for path in (broken, gone)]
+    error = "\n".join(map(json.dumps, told))
     run = Restic.run
 
     def patched(self: Restic, *words: str, **options: Any) -> Answer:  # noqa: ANN401
@@ -245,7 +264,24 @@ def test_what_can_not_be_read_is_named(fast: Backed, monkeypatch: pytest.MonkeyP
         return Answer(3, answer.out, error) if words[0] == "backup" else answer
 
     monkeypatch.setattr(Restic, "run", patched)
-    assert {fault.path for fault in fast.take().faults} == {str(broken)}
+    # No client takes content away.
+    assert [fault.path for fault in fast.take().faults] == [broken, broken, broken, gone, broken]
+
+
+def test_a_disk_that_fails_meanwhile_is_no_empty_registry(fast: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing is there has to be known."""
+    fast.world.image("team/app", "1.0", b"layer")
+    blobs, lstat = f"{DATA}/docker/registry/v2/blobs", os.lstat
+
+    def fails(path: Any, **options: Any) -> os.stat_result:  # noqa: ANN401
+        if os.fspath(path) == str(fast.root / blobs):
+            raise OSError(errno.EIO, "Input/output error")
+        return lstat(path, **options)
+
+    during(monkeypatch, "links", lambda: monkeypatch.setattr(os, "lstat", fails))
+    with at_call(-1, before) as seen:
+        fast.take()
+    assert [words for words in seen if "part=blobs" in words and words.endswith(f" -- {blobs}")]
 
 
 def test_restic_does_not_more_than_it_has_to(fast: Backed) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from registryctl import writers
+from registryctl.bucket import REMOVAL_SECONDS
 from registryctl.endings import ToolError
-from registryctl.hosts import joining
+from registryctl.hosts import joining, times
 from registryctl.hosts.messages import Entry, Request, request_key, send
+from registryctl.hosts.run import Clock
 from registryctl.storage import StorageError
 from tests.registryctl.buckets import MemoryBucket
 from tests.registryctl.hosts_home import STACK, STORE, bucket, entries_of, here, join
@@ -100,6 +102,24 @@ def test_it_waits_for_a_run_that_began_before(
     ran = run("hosts", "join", STACK)
     assert (ran.code, "must not write before gc of o/p/two has ended" in ran.err) == (1, True)
     assert not (here / "sockets/joined").exists()
+
+
+@pytest.mark.parametrize(("wants", "waits"), [("closed", True), ("turn", False), ("end", False)])
+def test_a_reboot_while_its_own_tool_removes(
+    here: Path, bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch, wants: str, *, waits: bool
+) -> None:
+    """What was sent last may be carried out later: nothing is pushed by then."""
+    join(monkeypatch)
+    me, joined, now = joining.load_home().entry, here / "sockets/joined", 0.0
+    joined.unlink()
+    send(bucket, request_key(me.identity, "run"), Request("ab", 1, wants, STACK, "gc"))
+    admission = joining.Admission(bucket, me, Clock(lambda: now), joined)
+    assert admission.look() != waits
+    assert admission.waits_for() == (f"gc of {STACK}" if waits else "nothing")
+    now = REMOVAL_SECONDS
+    assert admission.look() != waits
+    now = times.LEASE + 1
+    assert admission.look()
 
 
 def test_leaving_takes_all_away(here: Path, bucket: MemoryBucket, monkeypatch: pytest.MonkeyPatch) -> None:

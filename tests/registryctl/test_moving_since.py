@@ -29,6 +29,10 @@ def _switched(moving: Moving) -> None:
     moving.bucket.put(NEW, b"sha256:" + b"a" * 64)
 
 
+def _full(_: record.Record) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def _is_switched() -> bool:
     its = record.load()
     return its is not None and its.target == PLACE and bool(its.switched)
@@ -162,15 +166,21 @@ def test_another_host_joins_meanwhile(moving: Moving, monkeypatch: pytest.Monkey
     assert NEW in moving.bucket.keys
 
 
-@pytest.mark.parametrize("content", [b"", b"sha256:0"])
-@pytest.mark.parametrize("again", [False, True])
-def test_a_damaged_link(moving: Moving, content: bytes, *, again: bool) -> None:
-    """It comes as it is; but for one that was pushed again before the switch, or was being written just then."""
+@pytest.mark.parametrize(
+    ("content", "again"),
+    [(b"", "never"), (b"", "before"), (b"", "between"), (b"sha256:0", "between"), (b"\0" * 71, "before")],
+)
+def test_a_damaged_link(moving: Moving, monkeypatch: pytest.MonkeyPatch, content: bytes, again: str) -> None:
+    """It comes as it is; but for one that was just being written, or was pushed again: also between two switches."""
     digest = moving.world.blob(b"y" * 50)
     link = moving.world.link_file("app", "_layers", digest)
     link.write_bytes(content)
     assert moving.move().code == 0
-    if again:
+    if again == "between":
+        with monkeypatch.context() as patch:
+            patch.setattr(record.Record, "save", _full)
+            assert moving.switch(PLACE).word == "FAILED"
+    if again != "never":
         link.write_text(digest)
     assert moving.switch(PLACE).code == 0
     assert moving.files() == moving.objects()
@@ -206,12 +216,8 @@ def test_images_that_are_away(moving: Moving) -> None:
 def test_no_room_for_what_is_known_of_it(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line says so, and the next run goes on."""
     moving.move()
-
-    def full(_: record.Record) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(record.Record, "save", full)
+        patch.setattr(record.Record, "save", _full)
         done = moving.switch(PLACE)
     assert (done.word, "No space left on device; again" in done.err) == ("FAILED", True)
     assert moving.switch(PLACE).code == 0

@@ -35,7 +35,7 @@ _MEANINGS = (
      r"No route to host|start the sftp session|connection lost|broken pipe|ssh command exited|Network is unreachable|"
      r"client\.BucketExists", "the repository is not reached"),
     # Only what no network explains: damage is gone on without, and never tried again.
-    ("DAMAGED", r"There were \d+ errors", "the repository is damaged"),
+    ("DAMAGED", r"There were \d+ errors|/data/[0-9a-f]{2}/[0-9a-f]{64}: no such file", "the repository is damaged"),
     ("FORBIDDEN", r"403 Forbidden|[Pp]ermission denied|SSH_FX_PERMISSION_DENIED|Access ?Denied",
      "this host may not do that there"),
     # What a server in trouble says is not that there is no repository.

@@ -187,10 +187,16 @@ class Stage:
         """Brings all content that is not here, in portions. Cut off, the next run goes on with what is missing."""
         folders: dict[str, int] = {}
         wanted: dict[str, list[str]] = {}
-        for digest, size in self.missing():
-            folder = blob_path(digest).rsplit("/", 2)[0]
-            folders[folder] = folders.get(folder, 0) + size
-            wanted.setdefault(folder, []).append(digest)
+        try:
+            for digest, size in self.missing():
+                folder = blob_path(digest).rsplit("/", 2)[0]
+                folders[folder] = folders.get(folder, 0) + size
+                wanted.setdefault(folder, []).append(digest)
+        except ResticError as error:
+            if error.kind != "DAMAGED":
+                raise
+            self._bring_unlisted(error)
+            return
         self.need(sum(folders.values()) + min(max(folders.values(), default=0), _PORTION))
         portion: list[str] = []
         for folder in sorted(folders):
@@ -205,6 +211,15 @@ class Stage:
         self.fetch(BLOBS, [f"{DATA}/{folder}" for folder in folders])
         self.take(digest for folder in folders for digest in wanted[folder])
         shutil.rmtree(self.data / BLOBS_TOP, ignore_errors=True)
+
+    def _bring_unlisted(self, error: ResticError) -> None:
+        """restic ends a listing at the first directory that is damaged; all others it brings. How much is not known."""
+        self.damage = str(error)
+        self.fetch(BLOBS)
+        top = self.data / BLOBS_TOP
+        found = (f"{path.parts[-4]}:{path.parts[-2]}" for path in top.glob("*/*/*/data"))
+        self.take(digest for digest in found if is_digest(digest) and not self.is_good(digest))
+        shutil.rmtree(top, ignore_errors=True)
 
     def blobs(self, digests: Iterable[str]) -> None:
         """Brings some blobs."""

@@ -103,6 +103,8 @@ class Taking:
                 self._part(part, [path for path in _TARGETS[part] if self._is_there(path)] or [_EMPTY], before, taken)
                 if part == TAGS:
                     self._has_tags(taken)
+            # It takes long: its disk may be away by now.
+            self._has_content()
             self._host(before, taken)
         taken.seconds = time.monotonic() - begin
         return taken
@@ -170,7 +172,7 @@ class Taking:
         return name
 
     def _is_there(self, path: str) -> bool:
-        return os.path.lexists(self.root / path)
+        return not _is_gone(self.root / path)
 
     def _host(self, before: list[Backup], taken: Taken) -> None:
         """A certificate may be renewed just now: half of the old and half of the new would be none."""
@@ -207,8 +209,7 @@ class Taking:
         ]
         answer = self.restic.run(*words, ok=(0, INCOMPLETE), cwd=self.root)
         summary = _summary(answer.out)
-        # What a client deleted meanwhile is no fault.
-        found = [fault for fault in faults(answer.err) if not fault.path or os.path.lexists(fault.path)]
+        found = [fault for fault in faults(answer.err) if part == BLOBS or not self._was_deleted(fault.path)]
         if answer.code == INCOMPLETE and not found and not faults(answer.err):
             found = [Fault(part, self.restic.last_words(self.restic.masked(answer.err)))]
         taken.faults += found
@@ -216,6 +217,24 @@ class Taking:
         taken.files += int(summary["total_files_processed"])
         taken.bytes += int(summary.get("total_bytes_processed", 0))
         taken.added += int(summary.get("data_added", 0))
+
+    def _was_deleted(self, path: str) -> bool:
+        """By a client meanwhile, which is no fault: links, never content.
+
+        restic names by its whole path what can't be opened, and from the root on what can't be read or listed.
+        """
+        return bool(path) and all(_is_gone(self.root / one) for one in (path, path.lstrip("/")))
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether it is known that nothing is there: a disk that fails does not say so."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _compared(part: str, parent: str | None) -> tuple[str, ...]:

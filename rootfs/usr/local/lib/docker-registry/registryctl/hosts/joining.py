@@ -15,7 +15,7 @@ from registryctl.bucket import Bucket
 from registryctl.endings import ToolError
 from registryctl.facts import Store
 from registryctl.hosts import times
-from registryctl.hosts.messages import BARRIER, IDENTITY, Entry, send
+from registryctl.hosts.messages import BARRIER, IDENTITY, Entry, Request, send
 from registryctl.hosts.run import Clock, Others
 from registryctl.machine import RESULTS, RUN, touch
 from registryctl.storage import StorageError
@@ -69,12 +69,15 @@ def keep_home(said: Mapping[str, Any], stack: str, machine: str, since: str, pat
 
 
 class Admission:
-    """Whether a host may write: it is known, and no run goes on that began before it was."""
+    """Whether a host may write: it is known, and no run goes on that began before it was.
+
+    Nor was it shut down just now while it removed: what it had sent then may be carried out later.
+    """
 
     def __init__(self, bucket: Bucket, me: Entry, clock: Clock, joined: Path | None = None) -> None:
         self._bucket = bucket
         self._me = me
-        self._others = Others(bucket, me.identity, clock.now)
+        self._runs = Others(bucket, "", clock.now)
         self._joined = joined or JOINED
         self._is_known = False
 
@@ -85,7 +88,7 @@ class Admission:
         if not self._is_known:
             send(self._bucket, self._me.key, self._me)
             self._is_known = True
-        if self._others.active():
+        if self._active():
             return False
         # Nobody but root comes by the upper one.
         self._joined.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,7 +101,12 @@ class Admission:
 
     def waits_for(self) -> str:
         """For whom, in words."""
-        return ", ".join(f"{one.reason} of {one.stack}" for one in self._others.active().values()) or "nothing"
+        return ", ".join(f"{one.reason} of {one.stack}" for one in self._active()) or "nothing"
+
+    def _active(self) -> list[Request]:
+        """The runs in the way."""
+        runs = self._runs.active().items()
+        return [one for host, one in runs if host != self._me.identity or one.wants == "closed"]
 
 
 def join(bucket: Bucket, me: Entry, clock: Clock, *, patience: float, joined: Path | None = None) -> None:
