@@ -11,21 +11,22 @@ function at(entry) {
     return Number(entry.split(' ')[0]);
 }
 
+// When something was deleted here last. What the registry said before that may not be so any more.
+function deleted() {
+    return Number(ngx.shared.asked.get('deleted') || 0);
+}
+
 // The digest that was told, not longer than `milliseconds` ago, or nothing. A clock that was set back ends it.
 function recalled(what, milliseconds) {
     const found = ngx.shared.asked ? ngx.shared.asked.get(what) : undefined;
-    if (!found) {
+    if (!found || at(found) <= deleted()) {
         return '';
     }
     const age = Date.now() - at(found);
     return age >= 0 && age < milliseconds ? found.split(' ')[1] : '';
 }
 
-function deleted() {
-    return Number(ngx.shared.asked.get('deleted') || 0);
-}
-
-// `asked`: when the registry was. What it said before something was deleted here may not be so any more.
+// `asked`: when the registry was.
 function remember(what, digest, asked) {
     if (ngx.shared.asked && asked > deleted()) {
         ngx.shared.asked.set(what, `${asked} ${digest}`);
