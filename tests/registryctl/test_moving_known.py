@@ -191,3 +191,46 @@ def test_push_times_are_those_of_each_push(moving: Moving) -> None:
     storage = Objects(moving.bucket).storage
     for repository, tag in (("app", "1.0"), ("app/below", "1.0")):
         assert storage.time(TagLink(repository, tag).path) == moving.world.tag_file(repository, tag).stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_what_a_link_lacked_comes_later(moving: Moving, way: str) -> None:
+    """It led nowhere, and a client pushes its content again: the link is as it was."""
+    back = way == "back"
+    digest = moving.world.image("half", "1.0", b"layer of half")
+    content = moving.world.blob_file(digest).read_bytes()
+    moving.world.blob_file(digest).unlink()
+    if back:
+        moving.in_the_bucket()
+    assert moving.move().code == 0
+    if back:
+        moving.bucket.put(blob_path(digest), content)
+    else:
+        moving.world.blob_file(digest).write_bytes(content)
+    assert moving.switch("" if back else PLACE).code == 0
+    assert blob_path(digest) in (moving.files() if back else moving.objects())
+    assert moving.files() == moving.objects()
+
+
+def test_what_the_store_does_not_remove_is_not_forgotten(moving: Moving) -> None:
+    """A deleted image would come back with the switch."""
+    moving.move()
+    moving.world.tag_file("app", "multi").unlink()
+    moving.bucket.forbidden = {TagLink("app", "multi").path}
+    assert "can't be removed there: " in moving.move().err
+    moving.bucket.forbidden = set()
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
+
+
+def test_a_new_tag_that_is_just_being_written(moving: Moving) -> None:
+    """It is not there yet when its time is asked for."""
+    moving.move()
+    link = moving.world.tag_file("app", "new")
+    link.parent.mkdir(parents=True)
+    link.write_bytes(b"")
+    done = moving.move()
+    assert done.code == 0, done.err
+    link.write_bytes(moving.world.tag_file("app", "1.0").read_bytes())
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
