@@ -234,3 +234,27 @@ def test_a_new_tag_that_is_just_being_written(moving: Moving) -> None:
     link.write_bytes(moving.world.tag_file("app", "1.0").read_bytes())
     assert moving.switch(PLACE).code == 0
     assert moving.files() == moving.objects()
+
+
+def test_somebody_empties_the_bucket_before_the_switch(moving: Moving) -> None:
+    """What is known of it is not so any more."""
+    moving.move()
+    for key in moving.bucket.keys:
+        moving.bucket.drop(key)
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()
+
+
+def test_somebody_removed_what_was_verified(moving: Moving) -> None:
+    """It is not among the images when all is looked through, and is pushed again afterwards."""
+    digest = moving.world.layer("app", b"of an image that comes back")
+    blob, link = moving.world.blob_file(digest), moving.world.link_file("app", "_layers", digest)
+    moving.move()
+    blob.unlink()
+    link.unlink()
+    moving.bucket.drop(blob_path(digest))
+    moving.move()
+    blob.write_bytes(b"of an image that comes back")
+    link.write_text(digest)
+    assert moving.switch(PLACE).code == 0
+    assert moving.files() == moving.objects()

@@ -102,13 +102,15 @@ def _other(found: Facts) -> str:
 
 def _copying(found: Facts, its: Record) -> Copying:
     source, target = _place(found, its.source), _place(found, its.target)
+    knowledge = Knowledge(record.KNOWN, its.move)
     if target.marked() != its.move:
         if not is_empty(target.storage):
             where = str(found.data) if not its.target else its.target
             raise EndError("NOT_EMPTY", f"there are images in {where}, which this does not mix: move them aside first")
+        # Somebody may have emptied it, or its disk is not mounted.
+        knowledge.forget()
         target.mark(its.move)
     target.tidy()
-    knowledge = Knowledge(record.KNOWN, its.move)
     return Copying(source, target, Verified(record.VERIFIED, its.move), knowledge)
 
 

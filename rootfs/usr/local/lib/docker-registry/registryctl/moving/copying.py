@@ -62,6 +62,8 @@ class Copying:
         """All of it, while others may push: looks through both places. Raises StorageError, AwayError, EndError."""
         self._knowledge.forget()
         wanted, there = Listed.of(self._source.storage), Listed.of(self._target.storage)
+        # What somebody removed by hand comes again, also if it is pushed only later.
+        self._verified.only(there.blobs)
         # A bucket's blobs are listed before its links, which may lead to some that came between.
         blobs = {**self._new_blobs(wanted.links, wanted.blobs), **wanted.blobs}
         came = Came(len(blobs), sum(blobs.values()))

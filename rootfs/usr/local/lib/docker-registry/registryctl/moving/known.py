@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from registryctl import durable
 from registryctl.digests import is_digest
@@ -26,9 +28,14 @@ class Verified:
             lines = []
         # What is behind the last line's end was cut off.
         self._digests = {line for line in lines[1:-1] if is_digest(line)}
-        self._file = path.open("a", encoding="ascii")
-        os.fchmod(self._file.fileno(), 0o600)
-        self._file.write("\n" if lines else f"{move}\n")
+        self._path, self._move = path, move
+        self._file = self._opened("\n" if lines else f"{move}\n")
+
+    def _opened(self, text: str) -> TextIO:
+        file = self._path.open("a", encoding="ascii")
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
+        return file
 
     def __contains__(self, digest: str) -> bool:
         return digest in self._digests
@@ -39,6 +46,16 @@ class Verified:
             self._digests.add(digest)
             self._file.write(f"{digest}\n")
             self._file.flush()
+
+    def only(self, there: Container[str]) -> None:
+        """What is not there any more counts no more, for later runs neither."""
+        with self._lock:
+            gone = {digest for digest in self._digests if digest not in there}
+            if gone:
+                self._digests -= gone
+                self._file.close()
+                durable.put(self._path, "\n".join([self._move, *self._digests, ""]), 0o600)
+                self._file = self._opened("")
 
 
 @dataclass
