@@ -168,7 +168,14 @@ def test_another_host_joins_meanwhile(moving: Moving, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("content", "again"),
-    [(b"", "never"), (b"", "before"), (b"", "between"), (b"sha256:0", "between"), (b"\0" * 71, "before")],
+    [
+        (b"", "never"),
+        (b"", "before"),
+        (b"", "between"),
+        (b"sha256:0", "between"),
+        (b"\0" * 71, "before"),
+        (b"\0" * 71, "between"),
+    ],
 )
 def test_a_damaged_link(moving: Moving, monkeypatch: pytest.MonkeyPatch, content: bytes, again: str) -> None:
     """It comes as it is; but for one that was just being written, or was pushed again: also between two switches."""

@@ -230,7 +230,11 @@ class Copying:
             raise StorageError(f"what went can't be removed there: {stayed[min(stayed)]}")
 
     def _content(self, path: str, link: Link) -> bytes:
-        return self._source.storage.read(path, _LONGEST) if link is None else link[1].encode("latin-1")
+        if link is not None:
+            return link[1].encode("latin-1")
+        content = self._source.storage.read(path, _LONGEST)
+        # Its size tells that it is damaged, so that it comes again once it is put right.
+        return content if _is_whole(path, content) else content[: _SHORTEST - 1]
 
     def _time(self, path: str, link: Link) -> int:
         return self._source.storage.time(path) if link is None else link[0]
