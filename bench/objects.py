@@ -42,7 +42,7 @@ _NOTE = (
 )
 _WARM_NOTE = (
     f"All of it was pulled less than {REMEMBERED} seconds before (`rememberSeconds`), by {CONNECTIONS} connections or "
-    f"as an image of {LAYERS} layers by {PULLERS} clients at once. More blobs are better, less seconds are. Small blobs "
+    f"as an image of {LAYERS} layers by {PULLERS} clients at once. More blobs are better, less seconds are. Small ones "
     f"are loaded {LOADS} times a round. Both hosts at once have {CONNECTIONS} connections each, on the same two cores."
 )
 _COLD_NOTE = (

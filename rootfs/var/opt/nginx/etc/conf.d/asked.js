@@ -63,10 +63,9 @@ function mark(what, repository, name, milliseconds) {
 }
 
 // Others make marks meanwhile, or remove them too.
-function unmark(moment, away) {
+function unless_gone(act) {
     try {
-        fs.renameSync(`${MARKS}/${moment}`, `${MARKS}/${away}`);
-        fs.rmdirSync(`${MARKS}/${away}`, {recursive: true});
+        act();
     } catch (e) {
         if (e.code !== 'ENOENT') {
             throw e;
@@ -82,7 +81,11 @@ function forget(r) {
     ngx.shared.asked.clear();
     ngx.shared.asked.set('deleted', String(Date.now()));
     try {
-        fs.readdirSync(MARKS).forEach((moment) => unmark(moment, `${moment}-${r.variables.request_id}`));
+        // All of them are out of nginx's sight before one is removed, which takes longer.
+        const away = (moment) => `${MARKS}/${moment}-${r.variables.request_id}`;
+        const moments = fs.existsSync(MARKS) ? fs.readdirSync(MARKS) : [];
+        moments.forEach((moment) => unless_gone(() => fs.renameSync(`${MARKS}/${moment}`, away(moment))));
+        moments.forEach((moment) => unless_gone(() => fs.rmdirSync(away(moment), {recursive: true})));
     } catch (e) {
         r.error(`what was deleted may be handed out for some seconds more: ${e.message}`);
     }
