@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from rendering.proxy import Cache
 from tests.rendering.mirror_world import MANIFEST, digest_of
 from tests.rendering.proxy_connection import Answer
@@ -80,4 +82,11 @@ def caching(room: str = "") -> Iterator[World]:
         proxy.fast = False
         found = World(proxy, front)
         found.reconfigure(CACHE)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """One for all; each test takes images of its own."""
+    with caching() as found:
         yield found

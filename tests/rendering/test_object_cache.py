@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from rendering.proxy import Cache
-from tests.rendering.cache_world import CACHE, SLICE, World, caching
+from tests.rendering.cache_world import CACHE, SLICE, World, world
 from tests.rendering.mirror_world import MANIFEST, await_true, digest_of
+
+__all__ = ["world"]
 
 pytestmark = pytest.mark.e2e
 
 NOT_OF_IT = {"date", "connection", "server"}
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """One for all; each test takes images of its own."""
-    with caching() as found:
-        yield found
 
 
 def _layers(count: int, size: int = 1000) -> list[bytes]:

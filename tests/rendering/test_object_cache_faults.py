@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,20 +16,15 @@ import pytest
 from rendering.proxy import CACHE as PLACE
 from rendering.proxy import Cache
 from tests.lab.docker import docker
-from tests.rendering.cache_world import CACHE, SLICE, World, caching
+from tests.rendering.cache_world import CACHE, SLICE, World, caching, world
 from tests.rendering.mirror_world import await_true, digest_of
 from tests.rendering.proxy_connection import FQDN, PASSWORD
+
+__all__ = ["world"]
 
 pytestmark = pytest.mark.e2e
 
 AT_ONCE = 8
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """One for all; each test takes images of its own."""
-    with caching() as found:
-        yield found
 
 
 def _kept(world: World) -> list[Path]:

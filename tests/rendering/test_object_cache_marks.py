@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from rendering.proxy import MARKS, Cache
 from tests.lab.docker import docker
-from tests.rendering.cache_world import CACHE, World, caching
+from tests.rendering.cache_world import CACHE, World, world
+
+__all__ = ["world"]
 
 pytestmark = pytest.mark.e2e
 
 MOMENT = 10
 """Seconds."""
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """One for all; each test takes images of its own."""
-    with caching() as found:
-        yield found
 
 
 def _inside(world: World, script: str) -> list[str]:
