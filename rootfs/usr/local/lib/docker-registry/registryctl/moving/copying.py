@@ -89,7 +89,8 @@ class Copying:
 
         `last`: nobody can write at the source, and afterwards the target has what it has. Raises also where it has not.
         """
-        known, now = self._knowledge.take(), self._now()
+        known = self._knowledge.take()
+        now = self._now() if known else {}
         if known is None or (_has_images(known.links) and not _has_images(now)):
             came = self.once()
             known, now = self._knowledge.take(), self._now()
