@@ -83,7 +83,7 @@ def removal_command(owner: str) -> str:
     It needs none of them, and where there are none it does nothing.
     """
     folders = [place for folder in packages() for place in (f"{folder}/__pycache__", folder)]
-    compiled = " ".join(f"{folder}/__pycache__/*.pyc" for folder in packages())
+    compiled = " ".join(f"{folder}/__pycache__/*" for folder in packages())
     return (
         f"cd {LEDGER} 2>/dev/null || exit 0; "
         f"for entry in $(grep -lsxF 'for {owner}' *); do "

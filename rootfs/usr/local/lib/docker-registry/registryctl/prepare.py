@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 
+from registryctl.compiled import compile_modules
 from registryctl.endings import ToolError, UsageError
 from registryctl.machine import Machine
 
@@ -27,6 +28,7 @@ def run(words: Sequence[str], name: str) -> int:
     version = _version(machine)
     _set_time_zone(machine, zone)
     _admit(machine, user)
+    compile_modules()
     # What the containers need is known by now: the Docker provider waits for this line.
     print(version)
     return 0
