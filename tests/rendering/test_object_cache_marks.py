@@ -105,6 +105,25 @@ def test_none_outlives_what_was_told(world: World) -> None:
         world.reconfigure(CACHE)
 
 
+def test_what_is_asked_for_often_is_asked_anew_before_its_end(world: World) -> None:
+    """By one of many requests: each of them would start a script meanwhile. A few don't cost the store anything."""
+    world.reconfigure(Cache(megabytes=64, remembered=12, slice=1, min_free=1))
+    try:
+        while not 2 < time.time() % MOMENT < 4:
+            time.sleep(0.1)
+        _, layer = _pulled(world, "team/often")
+        path = f"team/often/blobs/{layer}"
+        time.sleep(MOMENT - time.time() % MOMENT)
+        marks = f"find {MARKS}/{int(time.time()) // MOMENT} -name 'blob:{layer[7:]}' 2>/dev/null | wc -l"
+        world.front.take()
+        assert {world.ask("bob", "GET", path).status for _ in range(15)} == {200}
+        assert (world.front.take(), _inside(world, marks)) == ([], ["0"])
+        assert {world.ask("bob", "GET", path).status for _ in range(15)} == {200}
+        assert (world.front.take(), _inside(world, marks)) == ([f"HEAD /v2/{path}"], ["1"])
+    finally:
+        world.reconfigure(CACHE)
+
+
 def test_without_room_for_marks_it_goes_on(world: World) -> None:
     """A script answers, as it does without a mark."""
     _inside(world, f"rm -rf {MARKS}/*; mkdir {MARKS}/full && cd {MARKS}/full && seq 60000 | xargs touch 2>/dev/null; :")

@@ -6,6 +6,8 @@ import fs from 'fs';
 // file in a directory of the ten seconds in which it counts, and is not made where that would be too long.
 const MARKS = '/run/asked';
 const MOMENT = 10 * 1000;
+// So often an answer has to be recalled without a mark before the registry is asked anew.
+const OFTEN = 16;
 
 function at(entry) {
     return Number(entry.split(' ')[0]);
@@ -39,14 +41,15 @@ function remove_others(moment) {
     });
 }
 
-// Lets nginx see what was just recalled, which counts for `milliseconds` from when it was told.
+// Lets nginx see what was just recalled, which counts for `milliseconds` from when it was told. False: it counts no longer than
+// these ten seconds.
 function mark(what, repository, name, milliseconds) {
     const moment = Math.floor(Date.now() / MOMENT);
     const home = `${MARKS}/${moment}`;
     try {
         const asked = at(ngx.shared.asked.get(what));
         if (asked + milliseconds < (moment + 1) * MOMENT) {
-            return;
+            return false;
         }
         if (!fs.existsSync(home)) {
             remove_others(String(moment));
@@ -60,6 +63,20 @@ function mark(what, repository, name, milliseconds) {
     } catch (e) {
         // Forgotten meanwhile, or no room: without a mark a script answers.
     }
+    return true;
+}
+
+// Whether to ask the registry anew about what was just recalled, and has no mark any more: one of many requests has to, as each
+// of them starts a script.
+function is_worn(what, milliseconds) {
+    const found = ngx.shared.asked.get(what);
+    if (!found || Date.now() - at(found) < milliseconds / 2) {
+        return false;
+    }
+    const words = found.split(' ');
+    const times = Number(words[2] || 0) + 1;
+    ngx.shared.asked.replace(what, `${words[0]} ${words[1]} ${times}`);
+    return times === OFTEN;
 }
 
 // Others make marks meanwhile, or remove them too.
@@ -91,4 +108,4 @@ function forget(r) {
     }
 }
 
-export default {forget, mark, recalled, remember};
+export default {forget, is_worn, mark, recalled, remember};

@@ -33,12 +33,15 @@ function way(r) {
     }
     const digest = named(v);
     const name = name_of(v, v.cached, digest);
-    if (digest && memory.recalled(name, span(v))) {
-        memory.mark(name, v.repository, `${v.cached}:${digest}`, span(v));
-        v.cached_digest = digest;
-        return `/cached-${v.cached}`;
+    if (!digest || !memory.recalled(name, span(v))) {
+        return '/ask-store';
     }
-    return '/ask-store';
+    if (!memory.mark(name, v.repository, `${v.cached}:${digest}`, span(v)) && !is_silent() && memory.is_worn(name, span(v))) {
+        v.ask_anew = '1';
+        return '/ask-store';
+    }
+    v.cached_digest = digest;
+    return `/cached-${v.cached}`;
 }
 
 async function question(r, kind, which, condition) {
@@ -113,7 +116,7 @@ function ended(r) {
 async function has(r, kind, digest) {
     const v = r.variables;
     const name = name_of(v, kind, digest);
-    if (memory.recalled(name, is_silent() ? 2 * span(v) : span(v))) {
+    if (!v.ask_anew && memory.recalled(name, is_silent() ? 2 * span(v) : span(v))) {
         return true;
     }
     const asked = Date.now();
