@@ -142,6 +142,37 @@ def _check(world: World, workers: list[Worker], pushers: list[Pusher]) -> None:
     world.kept.check()
 
 
+def _move(world: World, driver: str, repository: str) -> None:
+    """By one `up`, while clients work: none fails, and none waits long."""
+    pushers, workers = _workers(world, repository)
+    with at_work(workers, WORKING_SECONDS):
+        world.copy()
+        world.turn(driver)
+        began = time.monotonic()
+        world.registry.stack.up()
+        print(f"\nup with driver {driver}: {time.monotonic() - began:.1f} s")
+        time.sleep(5)
+    waits = [worker.api.longest for worker in workers]
+    print(f"the longest waits of two pushers and a puller: {waits}, who did {[worker.done for worker in workers]}")
+    print(world.host.run("registryctl move status").stdout)
+    _check(world, workers, pushers)
+    assert max(waits) < LONGEST_WAIT
+
+
+def _is_whole(world: World) -> None:
+    """A clean-up finds all, and removes nothing that is needed."""
+    assert clean_up(world.host).code == 0
+    world.kept.check()
+    world.registry.stack.preview("--expect-no-changes")
+
+
+def _is_at_home(world: World) -> None:
+    """All images are in files, and nothing of the bucket is used any more."""
+    assert json.loads(world.host.run("registryctl move status --json").stdout)["target"] == ""
+    assert not [name for name in world.names() if name.startswith("docker-registry/hosts/")]
+    _is_whole(world)
+
+
 def test_the_bucket_beside_changes_nothing(world: World) -> None:
     """The key is root's, the tools know where, the registry doesn't."""
     host = world.host
@@ -166,26 +197,12 @@ def test_a_turned_driver_is_refused_before_the_copy(world: World) -> None:
 def test_to_the_bucket(world: World) -> None:
     """No pull and no push fails, and no push waits long; all that was pushed is there, what was deleted is not."""
     files = world.host.run(f"find {DATA}/docker -name data | wc -l").stdout
-    pushers, workers = _workers(world, "busy")
-    with at_work(workers, WORKING_SECONDS):
-        world.copy()
-        world.turn("s3")
-        began = time.monotonic()
-        proxy = runs(world.host)["nginx"]
-        world.registry.stack.up()
-        print(f"\nup to the bucket: {time.monotonic() - began:.1f} s")
-        assert runs(world.host)["nginx"] == proxy
-        time.sleep(5)
-    waits = [worker.api.longest for worker in workers]
-    print(f"the longest waits of two pushers and a puller: {waits}, who did {[worker.done for worker in workers]}")
-    print(world.host.run("registryctl move status").stdout)
-    _check(world, workers, pushers)
-    assert max(waits) < LONGEST_WAIT
+    proxy = runs(world.host)["nginx"]
+    _move(world, "s3", "busy")
+    assert runs(world.host)["nginx"] == proxy
     # What was there lies where it lay.
     assert int(world.host.run(f"find {DATA}/docker -name data | wc -l").stdout) >= int(files)
-    assert clean_up(world.host).code == 0
-    world.kept.check()
-    world.registry.stack.preview("--expect-no-changes")
+    _is_whole(world)
 
 
 def test_the_bucket_has_all(world: World) -> None:
@@ -199,9 +216,20 @@ def test_the_bucket_has_all(world: World) -> None:
     api.close()
 
 
-def test_and_back_killed_at_each_step(world: World) -> None:
+def test_and_back(world: World) -> None:
+    """As on the way there."""
+    _move(world, "filesystem", "back")
+    _is_at_home(world)
+
+
+def test_again_and_back_killed_at_each_step(world: World) -> None:
     """The last step too: the next `up` goes on, and meanwhile pulls wait."""
-    pushers, workers = _workers(world, "back")
+    world.store.delete(f"{PREFIX}/{name}" for name in world.names())
+    world.copy()
+    world.turn("s3")
+    world.registry.stack.up()
+    world.host.run(f"rm -r {DATA}/docker")
+    pushers, workers = _workers(world, "killed")
     with at_work(workers, WORKING_SECONDS):
         world.copy()
         world.turn("filesystem")
@@ -213,8 +241,4 @@ def test_and_back_killed_at_each_step(world: World) -> None:
         time.sleep(5)
     print(f"\nthe longest waits with killed ups: {[worker.api.longest for worker in workers]}")
     _check(world, workers, pushers)
-    assert json.loads(world.host.run("registryctl move status --json").stdout)["target"] == ""
-    assert not [name for name in world.names() if name.startswith("docker-registry/hosts/")]
-    assert clean_up(world.host).code == 0
-    world.kept.check()
-    world.registry.stack.preview("--expect-no-changes")
+    _is_at_home(world)
