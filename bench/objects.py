@@ -42,9 +42,9 @@ _NOTE = (
 )
 _WARM_NOTE = (
     f"All of it was pulled less than {REMEMBERED} seconds before (`rememberSeconds`), by {CONNECTIONS} connections or "
-    f"as an image of {LAYERS} layers by {PULLERS} clients at once, {LOADS} times a round at the first host and the disk. "
-    f"More blobs are better, less seconds are. Both hosts at once have {CONNECTIONS} connections each, on the same two "
-    "cores."
+    f"as an image of {LAYERS} layers by {PULLERS} clients at once, {LOADS} times a round at the first host and the "
+    f"disk. More blobs are better, less seconds are. Both hosts at once have {CONNECTIONS} connections each, on the "
+    "same two cores."
 )
 _COLD_NOTE = (
     f"By one client, an image of {LAYERS} layers of 4 MB that nobody has pulled at this host. Kept, but not remembered "
