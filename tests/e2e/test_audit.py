@@ -95,14 +95,16 @@ def test_others_read_nothing_but_the_tools(deployed: Deployed) -> None:
 
 
 def test_nobody_but_root_writes_the_tools(deployed: Deployed) -> None:
-    """The tools, which root runs, are root's; the modules of one of them are not run by themselves."""
+    """The tools, which root runs, are root's; the modules of one of them are not run by themselves, in neither form."""
     entries = audit(deployed.host, [TOOLS.rstrip("/")])
     assert {(entry.kind, entry.mode, entry.uid, entry.gid) for entry in entries} == {
         ("d", 0o755, 0, 0),
         ("f", 0o755, 0, 0),
         ("f", 0o644, 0, 0),
     }
-    assert all(entry.path.endswith(".py") == (entry.mode == 0o644) for entry in entries if entry.kind == "f")
+    files = [entry for entry in entries if entry.kind == "f"]
+    assert all(entry.path.endswith((".py", ".pyc")) == (entry.mode == 0o644) for entry in files)
+    assert any(entry.path.endswith(".pyc") for entry in files)
 
 
 def _is_runtime(entry: Entry) -> bool:

@@ -18,6 +18,7 @@ from tests.unit.review.states import declared_by, exported
 
 ROOT = ["root:root", "0:0"]
 CONF = "/var/opt/nginx/etc/conf.d"
+PACKAGE = "/usr/local/lib/docker-registry/registryctl"
 SITE = f"{CONF}/registry.conf"
 CONFIGURATION = "nginx-files-configuration"
 ACCOUNTS = "/var/opt/nginx/etc/auth/registry.htpasswd"
@@ -145,6 +146,14 @@ def test_what_is_unknown_goes_aside_and_its_readers_are_told() -> None:
     assert finding.aside == strange
     assert str(finding) == f"{strange!r}: is unknown"
     assert "nginx-files-configuration" in names(finding.mends)
+
+
+def test_what_python_made_of_modules_is_known() -> None:
+    """Where there are modules."""
+    listed = b64("__pycache__\0")
+    assert found(("directory", PACKAGE), ["directory", "755", *ROOT, listed]) == []
+    (finding,) = found(("directory", CONF), ["directory", "700", *ROOT, listed])
+    assert finding.where == f"{CONF}/__pycache__"
 
 
 def test_what_gave_way_before_is_a_note() -> None:
