@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -23,7 +23,7 @@ SECONDS = 2
 CONNECTIONS = 16
 CLIENTS = 4
 PULLERS = 8
-LOADS = 3
+LOADS = 5
 LARGE_BYTES = 256 * 1024 * 1024
 PUSH_BYTES = 64 * 1024 * 1024
 LARGE = "bench/large"
@@ -128,16 +128,20 @@ class _Measuring:
         return make_file(self._client, "pushed", PUSH_BYTES)
 
     def _warm(self, number: int) -> None:
-        for turn in range(LOADS):
-            for server in _turned((ONE, DISK), number + turn):
-                # What nobody read for a while is not in memory any more.
-                self._load.get(server, "large", 1, 1)
-                got = self._load.get(server, "large", CONNECTIONS, SECONDS)
-                self._samples.add("warm", server.name, "large", got.megabytes)
-                self._load.pull(server, f"{IMAGE}:1", 1)
-                self._samples.add("warm", server.name, "pull", self._load.pull(server, f"{IMAGE}:1", PULLERS))
-                self._load.pull(server, f"{SMALL_IMAGE}:1", 1)
-                self._samples.add("warm", server.name, "small", self._small(server))
+        """Of each quantity the two ways come right after each other: what the machine has besides comes and goes."""
+        for server in _turned((ONE, DISK), number):
+            # What nobody read for a while is not in memory any more.
+            self._load.get(server, "large", 1, 1)
+        for server in self._turns(number):
+            got = self._load.get(server, "large", CONNECTIONS, SECONDS)
+            self._samples.add("warm", server.name, "large", got.megabytes)
+        for server in self._turns(number):
+            self._load.pull(server, f"{IMAGE}:1", 1)
+            self._samples.add("warm", server.name, "pull", self._load.pull(server, f"{IMAGE}:1", PULLERS))
+        for server in (ONE, DISK):
+            self._load.pull(server, f"{SMALL_IMAGE}:1", 1)
+        for server in self._turns(number):
+            self._samples.add("warm", server.name, "small", self._small(server))
         self._load.pull(ONE, f"{IMAGE}:1", 1)
         _, asked = self._place.asked(partial(self._load.pull, ONE, f"{IMAGE}:1", 1))
         self._asked("pulled again", asked)
@@ -146,6 +150,11 @@ class _Measuring:
         self._samples.add("warm", TWO.name, "small", self._small(TWO))
         with ThreadPoolExecutor() as pool:
             self._samples.add("warm", BOTH, "small", sum(pool.map(self._small, (ONE, TWO))))
+
+    @staticmethod
+    def _turns(number: int) -> Iterator[Server]:
+        for turn in range(LOADS):
+            yield from _turned((ONE, DISK), number + turn)
 
     def _small(self, server: Server) -> float:
         return self._load.get(server, "small", CONNECTIONS, SECONDS).rate
