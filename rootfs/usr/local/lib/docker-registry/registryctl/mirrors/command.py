@@ -154,9 +154,9 @@ def _tell(mirror: Bounded, result: Trimmed, *, dry: bool) -> None:
     if result.over:
         print(f"{mirror.prefix}: more than {megabytes(mirror.most or 0)}, and nothing more may go now")
     images = counted(len(result.why) - len(result.changed), "image", "images")
-    freed = "" if dry else f", {megabytes(result.freed)} freed"
+    went = f"{images} would go" if dry else f"{images} gone, {megabytes(result.freed)} freed"
     left = f"images that stay need {megabytes(result.kept)} of {megabytes(result.stored)}"
-    print(f"{mirror.prefix}: {images}{freed}; {left}", flush=True)
+    print(f"{mirror.prefix}: {went}; {left}", flush=True)
 
 
 def _short(result: dict[str, object]) -> dict[str, object]:
