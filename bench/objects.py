@@ -128,7 +128,7 @@ class _Measuring:
         return make_file(self._client, "pushed", PUSH_BYTES)
 
     def _warm(self, number: int) -> None:
-        """Of each quantity the two ways come right after each other: what the machine has besides comes and goes."""
+        """Of each quantity the two ways come right after each other: this machine is not always equally fast."""
         for server in _turned((ONE, DISK), number):
             # What nobody read for a while is not in memory any more.
             self._load.get(server, "large", 1, 1)

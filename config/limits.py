@@ -12,7 +12,7 @@ class Limits(Concern):
 
     nginx_memory: Mebibytes = Field(default=1024, examples=[1024])
     """Memory of the proxy in MiB, without swap. What exceeds it is killed, and starts again. The files that it hands
-    out stay in memory within this bound only: more of it helps where more is pulled all the time."""
+    out stay in memory within this bound only; beyond it they are read from the disk each time."""
 
     nginx_processes: Processes = Field(default=256, examples=[256])
     """Processes and threads of the proxy: one for each processor, three for passwords, and the health

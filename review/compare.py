@@ -65,7 +65,7 @@ def compare(stack: Declared, way: Way) -> Comparison:
     for file in stack.files:
         found.findings += _file(file, next(answers))
     known = {file.path for file in stack.files} | {one.path for one in stack.directories}
-    # Python's own form of the tools' modules, which start-docker makes.
+    # Python's own form of the tools' modules, which start-docker makes. It is not looked into.
     known |= {f"{path.rpartition('/')[0]}/__pycache__" for path in known if path.endswith(".py")}
     for one in stack.directories:
         _directory(one, next(answers), stack, known, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from registryctl import compiled, durable
-from rendering.rootfs import TREE
+from registryctl import compiled
+from rendering.rootfs import PACKAGE, TREE
 
 
 @pytest.fixture
@@ -62,34 +61,58 @@ def test_a_module_that_changed_counts(package: Path) -> None:
     assert _imported(package)[0] == "six\ntwo\n"
 
 
-def test_a_full_disk_leaves_the_tools_as_they_are(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nothing half."""
-
-    def fail(_: Path) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(durable, "settle", fail)
-    compiled.compile_modules(package)
+@pytest.mark.parametrize("room", [0, 20, 100])
+def test_a_full_disk_leaves_the_tools_as_they_are(package: Path, room: int) -> None:
+    """And nothing half, whatever fits."""
+    script = (
+        f"import resource, signal, sys; sys.path.insert(0, {str(TREE / PACKAGE[1:].rpartition('/')[0])!r})\n"
+        "from pathlib import Path; from registryctl.compiled import compile_modules\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+        f"compile_modules(Path({str(package)!r}))\n"
+    )
+    subprocess.run([sys.executable, "-IB", "-c", script], timeout=60, check=True)
     assert [path for path in package.rglob("*") if path.is_file() and path.suffix != ".py"] == []
     assert _imported(package)[0] == "one\ntwo\n"
 
 
-def test_one_has_its_name_once_it_is_whole(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the disk, not in memory alone; what a killed run left is in nobody's way."""
-    settled: list[Path] = []
+def test_one_has_its_name_once_it_is_on_the_disk(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed run left is in nobody's way."""
+    place = _compiled(package / "__init__.py")
+    new, synced = Path(f"{place}.new"), []
 
-    def settle(path: Path) -> None:
-        assert not _compiled(package / "__init__.py").exists()
-        settled.append(path)
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, place.exists()))
 
-    monkeypatch.setattr(durable, "settle", settle)
-    new = Path(f"{_compiled(package / '__init__.py')}.new")
+    monkeypatch.setattr(os, "fsync", fsync)
     new.parent.mkdir()
     new.write_text("half")
     (package / "inner/__init__.py").unlink()
     compiled.compile_modules(package)
-    assert settled == [new]
+    assert synced == [(new.name, False), ("__pycache__", True)]
     assert not new.exists()
+
+
+def test_what_is_no_module_is_left_out(package: Path) -> None:
+    """Somebody else's, which no tool imports."""
+    (package / "scratch.py").write_text("no module\n")
+    (package / "zero.py").write_bytes(b"\0")
+    compiled.compile_modules(package)
+    assert _compiled(package / "__init__.py").is_file()
+    assert not _compiled(package / "scratch.py").exists()
+
+
+def test_nobody_else_writes_there(package: Path) -> None:
+    """Whatever the run's own mode of new files is, and what was there."""
+    (package / "__pycache__").mkdir(mode=0o777)
+    before = os.umask(0)
+    try:
+        compiled.compile_modules(package)
+    finally:
+        os.umask(before)
+    for module in package.rglob("*.py"):
+        assert _compiled(module).parent.stat().st_mode & 0o777 == 0o755
+        assert _compiled(module).stat().st_mode & 0o777 == 0o644
 
 
 def test_all_tools_can_be_compiled(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_what_is_asked_for_often_is_asked_anew_before_its_end(world: World) -> N
     """By one of many requests: each of them would start a script meanwhile. A few don't cost the store anything."""
     world.reconfigure(Cache(megabytes=64, remembered=12, slice=1, min_free=1))
     try:
-        while not 2 < time.time() % MOMENT < 4:
+        while not 1 < time.time() % MOMENT < 2:
             time.sleep(0.1)
         _, layer = _pulled(world, "team/often")
         path = f"team/often/blobs/{layer}"

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import py_compile
-from importlib.util import cache_from_source
+import marshal
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 
 from registryctl import durable
 
 _PACKAGE = Path(__file__).parent
+# A pyc whose hash Python compares with its module's at each start (PEP 552).
+_CHECKED_HASH = (3).to_bytes(4, "little")
 
 
 def compile_modules(package: Path = _PACKAGE) -> None:
     """Compiles all modules; where there is no room for that, tools start as they did.
 
-    Each bears the hash of its module, which Python compares (PEP 552): one of another module, or of another Python, is
-    never used.
+    One of another module, or of another Python, is never used.
     """
     modules = sorted(package.rglob("*.py"))
     with contextlib.suppress(OSError):
+        for folder in {module.parent for module in modules}:
+            compiled = folder / "__pycache__"
+            compiled.mkdir(exist_ok=True)
+            compiled.chmod(0o755)
         for module in modules:
-            _compile(module)
+            # Somebody else's may be none.
+            with contextlib.suppress(SyntaxError, ValueError):
+                _compile(module)
         for folder in {module.parent for module in modules}:
             durable.sync(folder / "__pycache__")
 
 
 def _compile(module: Path) -> None:
-    compiled = cache_from_source(str(module))
-    new = Path(f"{compiled}.new")
-    try:
-        py_compile.compile(
-            str(module), str(new), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
-        )
-        # Python trusts what has the right head: half of one, after a power cut, would keep each tool from starting.
-        durable.settle(new)
-        new.replace(compiled)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
+    source = module.read_bytes()
+    code = marshal.dumps(compile(source, str(module), "exec", dont_inherit=True))
+    place = cache_from_source(str(module))
+    # Python trusts what has the right head: half of one would keep each tool from starting. py_compile may put half of
+    # one in place where the disk is full, and does not wait until it is on the disk.
+    durable.write(f"{place}.new", MAGIC_NUMBER + _CHECKED_HASH + source_hash(source) + code, 0o644)
+    Path(f"{place}.new").replace(place)

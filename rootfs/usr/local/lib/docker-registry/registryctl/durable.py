@@ -34,16 +34,7 @@ def write(path: str, content: bytes, mode: int, owner: tuple[int, int] | None = 
 
 def sync(directory: str | os.PathLike[str]) -> None:
     """What came, went or has another name there stays so. Raises `OSError`."""
-    _settle(directory, os.O_DIRECTORY)
-
-
-def settle(path: str | os.PathLike[str]) -> None:
-    """What somebody else wrote into a file stays there. Raises `OSError`."""
-    _settle(path, os.O_NOFOLLOW)
-
-
-def _settle(path: str | os.PathLike[str], flag: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | flag | os.O_CLOEXEC)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -6,7 +6,8 @@ import fs from 'fs';
 // file in a directory of the ten seconds in which it counts, and is not made where that would be too long.
 const MARKS = '/run/asked';
 const MOMENT = 10 * 1000;
-// So often an answer has to be recalled without a mark before the registry is asked anew.
+// So often an answer has to be recalled without a mark, in the second half of its time, before the registry is asked anew. The
+// third word of an entry is how often it was.
 const OFTEN = 16;
 
 function at(entry) {
@@ -35,14 +36,21 @@ function remember(what, digest, asked) {
     }
 }
 
+// The repository does not have it any more.
+function forget_one(what) {
+    if (ngx.shared.asked) {
+        ngx.shared.asked.delete(what);
+    }
+}
+
 function remove_others(moment) {
     fs.readdirSync(MARKS).filter((other) => other !== moment).forEach((other) => {
         fs.rmdirSync(`${MARKS}/${other}`, {recursive: true});
     });
 }
 
-// Lets nginx see what was just recalled, which counts for `milliseconds` from when it was told. False: it counts no longer than
-// these ten seconds.
+// Lets nginx see what was just recalled, which counts for `milliseconds` from when it was told. False: that ends before
+// these ten seconds do.
 function mark(what, repository, name, milliseconds) {
     const moment = Math.floor(Date.now() / MOMENT);
     const home = `${MARKS}/${moment}`;
@@ -108,4 +116,4 @@ function forget(r) {
     }
 }
 
-export default {forget, is_worn, mark, recalled, remember};
+export default {forget, forget_one, is_worn, mark, recalled, remember};

@@ -123,6 +123,8 @@ async function has(r, kind, digest) {
     const reply = await question(r, kind, `sha256:${digest}`, '');
     if (reply.status === 200) {
         memory.remember(name, digest, asked);
+    } else if (reply.status === 404) {
+        memory.forget_one(name);
     }
     return reply.status === 200 || (reply.status >= 500 && memory.recalled(name, 2 * span(v)) !== '');
 }
