@@ -89,10 +89,10 @@ test-moving: venv ## Images move to an object store and back, under load; MOVED 
 test-backup: venv ## ROUNDS backups (20) beside everything else in the lab, each restored on an empty host; a host that is lost
 	@BACKUP_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -s tests/e2e/test_backup.py
 
-# With HOLES=1 layers are mostly holes: more of them have room than the disk has.
+# With SHARED=1 layers share room, and the repository's content has none: more of them have room than the disk has.
 .PHONY: backup-speed
 backup-speed: venv ## Measure a backup of TAGS images (12000) whose blobs have BLOB bytes on average (600), the next one, restoring, and a plain copy
-	@HOLES=$(HOLES) PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.backup_speed $(or $(TAGS),12000) $(or $(BLOB),600) $(IMAGES)
+	@SHARED=$(SHARED) PYTHONPATH=rootfs/usr/local/lib/docker-registry $(BIN)/python -m tests.backup_speed $(or $(TAGS),12000) $(or $(BLOB),600) $(IMAGES)
 
 .PHONY: metrics-load
 metrics-load: venv ## Compare the metrics with what clients count of REQUESTS (10,000), with the fast path and without
