@@ -66,6 +66,26 @@ def test_a_silent_store_is_not_asked_again_and_again(world: World) -> None:
     await_true(lambda: world.ask("bob", "HEAD", "team/silent/manifests/1").status == 200 and world.front.take() != [])
 
 
+@pytest.mark.parametrize("news", ["HEAD manifests/1", "GET blobs/"])
+def test_a_store_that_answers_again_is_asked_again(world: World, news: str) -> None:
+    """At once: whatever was told before it was silent would end the sooner the next time."""
+    method, _, path = news.partition(" ")
+    world.push("team/back", "1", b"back")
+    _, (layer,) = world.push("team/news", "1", os.urandom(100))
+    world.pull("bob", "team/back", "1")
+    tag = "team/back/manifests/1"
+    world.front.answers.clear()
+    try:
+        assert world.ask("bob", "HEAD", tag).status == 200
+    finally:
+        world.front.answers.set()
+    world.front.take()
+    assert (world.ask("bob", "HEAD", tag).status, world.front.take()) == (200, [])
+    assert world.ask("bob", method, f"team/news/{path}{layer if path.endswith('/') else ''}").status == 200
+    world.front.take()
+    assert (world.ask("bob", "HEAD", tag).status, world.front.take()) == (200, [f"HEAD /v2/{tag}"])
+
+
 def test_it_does_not_go_on_for_ever(world: World) -> None:
     """Twice as long as answers are remembered, at most."""
     world.reconfigure(Cache(megabytes=64, remembered=2, min_free=1))

@@ -49,13 +49,23 @@ async function question(r, kind, which, condition) {
     v.cache_question = `/v2/${v.repository}/${kind}s/${which}`;
     v.cache_condition = condition;
     const reply = await r.subrequest('/cache-asks', {method: 'HEAD'});
-    if (reply.status === TIMED_OUT && ngx.shared.asked) {
-        ngx.shared.asked.set('silent', String(Date.now()));
-    }
+    heard(reply.status !== TIMED_OUT);
     return reply;
 }
 
-// Whether a question got no answer a moment ago: each costs seconds, and an image needs many. What was told lately counts.
+// Whether the registry and its store answered just now.
+function heard(answer) {
+    if (ngx.shared.asked) {
+        if (answer) {
+            ngx.shared.asked.delete('silent');
+        } else {
+            ngx.shared.asked.set('silent', String(Date.now()));
+        }
+    }
+}
+
+// Whether a question got no answer a moment ago, and nothing came since: each costs seconds, and an image needs many. What was
+// told lately counts.
 function is_silent() {
     const age = Date.now() - Number(ngx.shared.asked ? ngx.shared.asked.get('silent') || 0 : 0);
     return age >= 0 && age < SILENCE;
@@ -108,6 +118,7 @@ function ended(r) {
     const v = r.variables;
     if (v.status === '200') {
         memory.remember(name_of(v, 'blob', v.first), v.first, Number(v.first_asked));
+        heard(true);
     }
     make_way(v);
     return '';
