@@ -1,4 +1,4 @@
-"""`registryctl backup` and `registryctl restore`: what they say, with which exit code, and what status learns of it."""
+"""`registryctl backup`: what it says, with which exit code, and what status learns of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 from registryctl import backup, backup_state, repository, restoring
 from registryctl.restic import ResticError
 from registryctl.staging import Stage
-from registryctl.taking import DATA
-from tests.registryctl.backed import PASSWORD, STACK
+from tests.registryctl.backed import PASSWORD
 from tests.registryctl.backed_host import BackedHost
 from tests.registryctl.fake_restic import FakeRestic
 from tests.registryctl.running import Ran, run
@@ -230,61 +229,11 @@ def test_what_two_runs_note_at_once_is_all_known(host: BackedHost, monkeypatch: 
     assert {f"fact{number}" for number in range(8)} <= host.known().keys()
 
 
-def test_a_registry_comes_back(host: BackedHost) -> None:
-    host.run("backup")
-    assert host.run("restore").word == "NOT EMPTY"
-    host.world.v2.rename(host.root / "gone")
-    done = host.run("restore", "--json")
-    assert (done.code, json.loads(done.out)["tags"]) == (0, 1)
-    assert "closed" in host.barrier.taken
-    host.world.pull(NAME, "1.0")
-    assert host.run("restore", "--merge").code == 0
-
-
 def test_a_half_restored_registry_is_not_backed_up(host: BackedHost) -> None:
     host.run("backup")
     (host.world.root / "restoring").write_text("20260101T000000Z\n")
     assert "is not restored to its end" in host.run("backup").err
     assert restoring.begun(host.root / "srv") == "20260101T000000Z"
-
-
-def test_one_image_comes_back_under_another_name(host: BackedHost) -> None:
-    host.run("backup")
-    assert host.run("restore", f"{NAME}:1.0", "--as", f"{NAME}:old").out.startswith(f"back   {NAME}:old\n")
-    assert host.run("restore", NAME, "--json").code == 0
-    assert host.run("restore", "team/none").word == "UNMATCHED"
-    assert host.run("restore", f"{NAME}:1.0", "--from", "2001-01-01").word == "MANIFEST_UNKNOWN"
-    assert host.run("backup", "list", "Team/app:1.0").code == 2
-    for words in (
-        ("--as", "x:1"),
-        (f"{NAME}:*", "--as", "x:1"),
-        (f"{NAME}:1.0", "--as", "X:1"),
-        (f"{NAME}:1.0", "--into", "/x"),
-    ):
-        assert host.run("restore", *words).code == 2
-    # The stack was renamed.
-    host.settings["stack"] = "organization/docker-registry/renamed"
-    assert host.run("restore", NAME).word == "MANIFEST_UNKNOWN"
-    assert host.run("restore", NAME, "--stack", STACK).code == 0
-
-
-def test_writers_that_can_not_be_kept_out(host: BackedHost) -> None:
-    host.run("backup")
-    host.barrier.refuses = True
-    assert host.run("restore", f"{NAME}:1.0", "--as", f"{NAME}:old").word == "BUSY"
-    assert set(host.world.tags(NAME)) == {"1.0"}
-
-
-def test_a_host_that_no_up_has_seen(host: BackedHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    host.run("backup")
-    for name in ("RESTIC_REPOSITORY", "RESTIC_PASSWORD"):
-        monkeypatch.delenv(name, raising=False)
-    assert "set RESTIC_REPOSITORY" in run("restore", "--into", str(tmp_path / "new")).err
-    monkeypatch.setenv("RESTIC_REPOSITORY", host.settings["repository"])
-    monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD)
-    done = run("restore", "--into", str(tmp_path / "new"))
-    assert (done.code, done.err) == (0, "")
-    assert (tmp_path / "new" / DATA / "docker/registry/v2/repositories" / NAME).is_dir()
 
 
 def test_the_login_of_a_rest_server_is_in_no_command_line(host: BackedHost) -> None:

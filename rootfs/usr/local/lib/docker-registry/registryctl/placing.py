@@ -34,6 +34,8 @@ class Placed:
     """`NAME:TAG` → what it lacks."""
     kept: list[str] = field(default_factory=list)
     """`NAME:TAG` that lead elsewhere by now, and stay so."""
+    there: list[str] = field(default_factory=list)
+    """`NAME:TAG` and `NAME@DIGEST` that are there already, as they were."""
     files: list[str] = field(default_factory=list)
     """The host's own files that came."""
     stays: list[str] = field(default_factory=list)

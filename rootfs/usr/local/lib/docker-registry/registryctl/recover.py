@@ -148,10 +148,12 @@ def _images(
             records = [renamed(records[0], name.repository, name.tag)]
         placed = Placed()
         with host.barrier.closed():
-            for record in records:
+            for wanted, record in zip(found, records, strict=True):
                 undone = bring_back(FileStorage(host.facts.data), record)
                 placed.files += undone.tags
                 placed.kept += undone.moved
+                digests = {f"{wanted.name}@{digest}" for digest in wanted.digests}
+                placed.there += [*undone.there, *sorted(digests - set(undone.manifests) - machine.lacks.keys())]
                 placed.stays += undone.left
                 placed.manifests += len(undone.manifests)
     placed.broken = machine.lacks
@@ -165,8 +167,9 @@ def _images(
 
 def _tell(backup: Backup, stage: Stage, placed: Placed, *, as_json: bool) -> None:
     if as_json:
-        found = {"run": backup.run, "back": placed.files, "kept": placed.kept, "broken": placed.broken}
-        print(json.dumps({**found, "manifests": placed.manifests, "bytes": stage.fetched}, indent=2))
+        found = {"run": backup.run, "back": placed.files, "there": placed.there, "kept": placed.kept}
+        more = {"broken": placed.broken, "manifests": placed.manifests, "bytes": stage.fetched}
+        print(json.dumps({**found, **more}, indent=2))
         return
     for tag in placed.files:
         print(printable(f"back   {tag}"))
@@ -176,5 +179,13 @@ def _tell(backup: Backup, stage: Stage, placed: Placed, *, as_json: bool) -> Non
         print(printable(f"broken {what}: {why}"))
     for path in placed.stays:
         print(printable(f"stays  {path} (something else lies in the link's place)"))
-    what = f"{count(len(placed.files), 'tag')} and {count(placed.manifests, 'manifest')} are back"
-    print(f"{what} as they were at {backup.said}")
+    said = []
+    if placed.files or placed.manifests or not placed.there:
+        what = f"{count(len(placed.files), 'tag')} and {count(placed.manifests, 'manifest')} are back"
+        said.append(f"{what} as they were at {backup.said}")
+    if placed.there:
+        tags = sum("@" not in one for one in placed.there)
+        parts = ((tags, "tag"), (len(placed.there) - tags, "manifest"))
+        what = " and ".join(count(number, one) for number, one in parts if number)
+        said.append(f"{what} {'is' if len(placed.there) == 1 else 'are'} there already")
+    print("; ".join(said))

@@ -27,6 +27,8 @@ class Undone:
     """`NAME:TAG` that are back."""
     moved: list[str] = field(default_factory=list)
     """`NAME:TAG` that were pushed again since and stay; their old images are back by digest."""
+    there: list[str] = field(default_factory=list)
+    """`NAME:TAG` that are there already, as they were."""
     manifests: list[str] = field(default_factory=list)
     """`NAME@DIGEST` that are back."""
     missing: list[str] = field(default_factory=list)
@@ -129,7 +131,9 @@ class _Undoing:
             self._put(TagEntry(name, tag, digest), digest, when)
             self._write(item, digest, when)
             self.undone.tags.append(f"{name}:{tag}")
-        elif found != digest:
+        elif found == digest:
+            self.undone.there.append(f"{name}:{tag}")
+        else:
             self.undone.moved.append(f"{name}:{tag}")
 
 
