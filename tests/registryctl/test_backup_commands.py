@@ -37,6 +37,24 @@ def test_the_first_one_makes_the_repository(host: BackedHost) -> None:
     assert len(host.run("backup", "list").out.splitlines()) == 2
 
 
+OWN_DISK = "the repository is on the registry's own file system: the end of its disk is the end of both"
+
+
+def test_a_repository_on_the_registry_s_own_disk_is_named(host: BackedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a backup that went well, and the exit code is the same; what is elsewhere, or where can't be known, is not."""
+    for _ in range(2):
+        done = host.run("backup")
+        assert (done.code, done.err, done.out.splitlines()[-1]) == (0, "", OWN_DISK)
+    assert json.loads(host.run("backup", "--json").out)["tags"]
+    data, its = host.world.root, repository.Repository({}, shown=host.settings["repository"])
+    assert its.shares_disk(data)
+    assert not repository.Repository({}, shown="/proc").shares_disk(data)
+    assert not repository.Repository({}, shown=f"sftp:{its.shown}").shares_disk(data)
+    assert not its.shares_disk(data / "none")
+    monkeypatch.setattr(repository.Repository, "shares_disk", lambda *_: False)
+    assert OWN_DISK not in host.run("backup").out
+
+
 def test_without_settings_there_is_none(host: BackedHost) -> None:
     (host.root / "host.json").write_text(json.dumps(host.facts))
     assert run("backup").err.startswith("registryctl backup: no backup is set for this host")

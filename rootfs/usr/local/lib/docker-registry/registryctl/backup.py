@@ -143,6 +143,8 @@ def _take(host: Host, restic: Restic, *, init: bool, force: bool, as_json: bool)
         print(json.dumps({**good, "faults": [vars(fault) for fault in taken.faults]}, indent=2))
     else:
         _tell(taken)
+        if not taken.faults and restic.repository.shares_disk(host.facts.data):
+            print("the repository is on the registry's own file system: the end of its disk is the end of both")
     if taken.faults:
         first = taken.faults[0]
         text = (

@@ -39,6 +39,13 @@ class Repository:
     append_only: bool = False
     logs: bool = False
 
+    def shares_disk(self, data: Path) -> bool:
+        """Whether it lies on this host, on one file system with some data. No, where that can't be known."""
+        try:
+            return self.shown.startswith("/") and Path(self.shown).stat().st_dev == data.stat().st_dev
+        except OSError:
+            return False
+
 
 def by_settings(home: Path | None = None) -> Repository:
     """As `pulumi up` says. Raises `FactsError`."""
