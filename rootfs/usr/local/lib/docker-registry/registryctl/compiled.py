@@ -19,25 +19,22 @@ def compile_modules(package: Path = _PACKAGE) -> None:
 
     One of another module, or of another Python, is never used.
     """
-    modules = sorted(package.rglob("*.py"))
     with contextlib.suppress(OSError):
-        for folder in {module.parent for module in modules}:
+        for folder in sorted({module.parent for module in package.rglob("*.py")}):
             compiled = folder / "__pycache__"
             compiled.mkdir(exist_ok=True)
             compiled.chmod(0o755)
-        for module in modules:
-            # Somebody else's may be none.
-            with contextlib.suppress(SyntaxError, ValueError):
-                _compile(module)
-        for folder in {module.parent for module in modules}:
-            durable.sync(folder / "__pycache__")
+            for module in folder.glob("*.py"):
+                # Somebody else's may be none.
+                with contextlib.suppress(SyntaxError, ValueError):
+                    _compile(module)
+            durable.sync(compiled)
 
 
 def _compile(module: Path) -> None:
     source = module.read_bytes()
     code = marshal.dumps(compile(source, str(module), "exec", dont_inherit=True))
-    place = cache_from_source(str(module))
     # Python trusts what has the right head: half of one would keep each tool from starting. py_compile may put half of
     # one in place where the disk is full, and does not wait until it is on the disk.
-    durable.write(f"{place}.new", MAGIC_NUMBER + _CHECKED_HASH + source_hash(source) + code, 0o644)
-    Path(f"{place}.new").replace(place)
+    head = MAGIC_NUMBER + _CHECKED_HASH + source_hash(source)
+    durable.replace(cache_from_source(str(module)), head + code, 0o644)

@@ -7,10 +7,15 @@ import os
 
 def put(path: str | os.PathLike[str], text: str, mode: int) -> None:
     """Puts a file in place, for good. Raises `OSError`."""
+    replace(path, text.encode(), mode)
+    sync(os.path.dirname(path))
+
+
+def replace(path: str | os.PathLike[str], content: bytes, mode: int) -> None:
+    """Puts a file in place, whole on the disk; for good once its directory is synced. Raises `OSError`."""
     new = f"{os.fspath(path)}.new"
-    write(new, text.encode(), mode)
+    write(new, content, mode)
     os.replace(new, path)
-    sync(os.path.dirname(new))
 
 
 def write(path: str, content: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
