@@ -168,14 +168,39 @@ def test_what_python_made_of_modules_goes(host: BlankHost) -> None:
         assert not cache.exists()
 
 
+def _earlier(host: BlankHost, place: str) -> Path:
+    """A tool that an earlier version had."""
+    path = host.root / f"{TOOLS[1:]}/{place}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = str(path).replace("%", "%25").replace("/", "%2F")
+    (host.root / "var/lib/docker-registry/files" / entry).write_text(f"for {ME}\n{digest}\n")
+    return path
+
+
+@pytest.mark.parametrize("own", ["", "old/own.py", "own/__pycache__/x.pyc"])
+def test_a_package_that_is_no_more_goes(host: BlankHost, own: str) -> None:
+    """With those within, and what Python made of them. What others put there stays."""
+    host.run(install_script(ME))
+    package = host.root / f"{TOOLS[1:]}/registryctl"
+    for place in ("old/__init__.py", "old/inner/__init__.py", "old/inner/z.py", "old/z.py"):
+        cache = _earlier(host, f"registryctl/{place}").parent / "__pycache__"
+        cache.mkdir(exist_ok=True)
+        (cache / "x.pyc").write_bytes(b"x")
+    if own:
+        (package / own).parent.mkdir(parents=True, exist_ok=True)
+        (package / own).write_text("mine")
+    done = host.run(install_script(ME))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host.files() == host.wanted() | ({f"{TOOLS}/registryctl/{own}": "mine"} if own else {})
+    assert sorted(package.glob("old/**")) == ([package / "old"] if own.startswith("old/") else [])
+
+
 def test_the_image_of_a_tool_that_is_no_more_goes(host: BlankHost) -> None:
     """An earlier version deleted by an image of its own, and its facts say by which."""
     host.run(install_script(ME))
-    old = host.root / f"{TOOLS[1:]}/run-regbot"
-    old.write_text("#!/bin/sh\n")
-    digest = hashlib.sha256(old.read_bytes()).hexdigest()
-    entry = str(old).replace("%", "%25").replace("/", "%2F")
-    (host.root / "var/lib/docker-registry/files" / entry).write_text(f"for {ME}\n{digest}\n")
+    old = _earlier(host, "run-regbot")
     facts = host.root / "etc/docker-registry/host.conf"
     facts.parent.mkdir(parents=True)
     facts.write_text("network=registry\nregbot_image=regclient/regbot:v0.11.7\n")
