@@ -74,6 +74,12 @@ def test_each_asks_for_metrics_that_there_are(rule: dict[str, Any]) -> None:
     assert named or rule["expr"].startswith("up{")
 
 
+@pytest.mark.parametrize("concern", ["store", "hosts", "mirrors"])
+def test_what_only_some_registries_have_is_watched_too(concern: str) -> None:
+    """It has no metric but its level that says how it is."""
+    assert any(f'docker_registry_status{{concern="{concern}"}}' in rule["expr"] for rule in RULES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_tested_both_ways(name: str) -> None:
     """It fires, and before and after it does not; promtool runs these."""

@@ -215,6 +215,14 @@ CAUSES: dict[str, Callable[[World], AbstractContextManager[Phases]]] = {
 }
 """Alert → what makes it fire and end."""
 
+ELSEWHERE = {
+    "DockerRegistryStoreAway": "tests/e2e/on_object_store_faults.py",
+    "DockerRegistryStoreImpaired": "tests/e2e/on_object_store_faults.py",
+    "DockerRegistryHostsApart": "tests/registryctl/test_status_hosts.py",
+    "DockerRegistryMirrorUntrimmed": "tests/e2e/test_mirror_bounds.py",
+}
+"""Alert of what this registry doesn't have → where `registry-status` is seen to say what the rule asks for."""
+
 GROUPS: tuple[tuple[str, ...], ...] = (
     (
         "DockerRegistryContainerBroken",
