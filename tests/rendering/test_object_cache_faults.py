@@ -104,6 +104,21 @@ def test_it_does_not_go_on_for_ever(world: World) -> None:
         world.reconfigure(CACHE)
 
 
+def test_a_tag_that_is_gone_does_not_come_back(world: World) -> None:
+    """Not either when the store fails right after the registry has said that it is gone."""
+    world.push("team/withdrawn", "1", b"withdrawn")
+    path = "team/withdrawn/manifests/1"
+    assert world.ask("bob", "GET", path).status == 200
+    link = "docker/registry/v2/repositories/team/withdrawn/_manifests/tags/1/current/link"
+    (world.proxy.storage / link).unlink()
+    assert world.ask("bob", "GET", path).status == 404
+    world.front.status = 503
+    try:
+        assert world.ask("bob", "GET", path).status == 503
+    finally:
+        world.front.status = 0
+
+
 def test_of_many_who_ask_first_one_fetches(world: World) -> None:
     """While the store has not sent all of it yet."""
     layer = os.urandom(3 * SLICE + 5)

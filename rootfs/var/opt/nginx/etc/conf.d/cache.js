@@ -161,6 +161,8 @@ async function tagged(r) {
     }
     if (reply.status === 304) {
         memory.remember(name, before, asked);
+    } else if (reply.status === 404) {
+        memory.forget_one(name);
     }
     return reply.status === 304 || reply.status >= 500 ? before : '';
 }
