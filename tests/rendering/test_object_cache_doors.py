@@ -1,0 +1,65 @@
+"""What the proxy keeps of images in an object store: doors that an attack found open, each tried as the attack did."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.lab.docker import docker
+from tests.rendering.cache_world import ALL, SLICE, World, world
+from tests.rendering.proxy_connection import FQDN, PASSWORD
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.e2e
+
+LENGTHS = ("Content-Length: 5000", "Content-Length: 400000000", "Transfer-Encoding: chunked")
+
+
+@contextmanager
+def _begun(world: World, path: str, *says: str) -> Iterator[ssl.SSLSocket]:
+    """Bob has sent the head of a request, and nothing else."""
+    words = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
+    lines = (f"GET /v2/{path} HTTP/1.1", f"Host: {FQDN}", f"Authorization: Basic {words}", f"Accept: {ALL}", *says)
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    address = (world.proxy.address, 443)
+    with socket.create_connection(address, timeout=10) as plain, trusting.wrap_socket(plain) as tls:
+        tls.sendall("\r\n".join([*lines, "", ""]).encode())
+        yield tls
+
+
+@pytest.mark.parametrize("says", LENGTHS)
+def test_nobody_who_pulls_fills_the_memory(world: World, says: str) -> None:
+    """With bodies that a request to read has not: whatever was remembered of what it asks for."""
+    _, (digest,) = world.push("team/bodies", "1", says.encode())
+    paths = [f"team/bodies/{path}" for path in ("manifests/1", f"blobs/{digest}")]
+    for _ in range(3):
+        for path in paths:
+            with _begun(world, path, says) as tls:
+                tls.sendall(b"ffff\r\n" + b"x" * 0xFFFF if says == LENGTHS[2] else b"x" * 1000)
+                assert tls.recv(4096).split()[1] == b"413", path
+            assert world.ask("bob", "GET", path).status == 200
+    assert docker("exec", world.proxy.name, "find", "/tmp/bodies", "-type", "f").stdout == ""  # noqa: S108 - inside the container
+
+
+def test_who_sends_no_body_holds_nobody_up(world: World) -> None:
+    """He says that one follows, and asks for a piece that is not kept yet."""
+    layer = os.urandom(2 * SLICE)
+    for name in ("team/piece", "closed/piece"):
+        _, (digest,) = world.push(name, "1", layer)
+    for who, name in (("bob", "team/piece"), ("alice", "closed/piece")):
+        assert world.ask(who, "GET", f"{name}/blobs/{digest}", Range="bytes=0-1").status == 206
+    with _begun(world, f"team/piece/blobs/{digest}", f"Range: bytes={SLICE}-", "Content-Length: 1"):
+        time.sleep(1)
+        begun = time.monotonic()
+        assert world.ask("alice", "GET", f"closed/piece/blobs/{digest}").body == layer
+        # She would have waited for half a minute.
+        assert time.monotonic() - begun < 10
