@@ -8,12 +8,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 
 from tests.lab.docker import docker
 from tests.rendering.cache_world import ALL, SLICE, World, world
+from tests.rendering.mirror_world import await_true
 from tests.rendering.proxy_connection import FQDN, PASSWORD
 
 __all__ = ["world"]
@@ -63,3 +65,21 @@ def test_who_sends_no_body_holds_nobody_up(world: World) -> None:
         assert world.ask("alice", "GET", f"closed/piece/blobs/{digest}").body == layer
         # She would have waited for half a minute.
         assert time.monotonic() - begun < 10
+
+
+def test_nobody_waits_for_another_repository(world: World) -> None:
+    """Nor learns by that what is fetched there."""
+    world.push("team/empty", "1", b"of its own")
+    _, (digest,) = world.push("closed/new", "1", os.urandom(1000))
+    asked = [f"GET /v2/{name}/blobs/{digest}" for name in ("team/empty", "closed/new")]
+    world.front.answers.clear()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            his = pool.submit(world.ask, "bob", "GET", asked[0].removeprefix("GET /v2/"))
+            await_true(lambda: world.front.asked == asked[:1])
+            hers = pool.submit(world.ask, "alice", "GET", asked[1].removeprefix("GET /v2/"))
+            await_true(lambda: world.front.asked == asked)
+            world.front.answers.set()
+            assert (his.result().status, hers.result().status) == (404, 200)
+    finally:
+        world.front.answers.set()

@@ -73,7 +73,8 @@ function is_silent() {
 
 // --- a blob that is not kept yet --------------------------------------------------------------------------------------
 // Whoever fetches its first piece learns by that whether his repository has it. So one goes first, past what is kept; others
-// wait for him, and ask. Nobody who has not been told yes gets anything of another's.
+// wait for him, and ask. Nobody who has not been told yes gets anything of another's. Each repository has its own first: nobody
+// holds up those of another, or learns by his own wait that they fetch it.
 const LONGEST_WAIT = 30 * 1000;
 // Each look costs some kilobytes until the request ends: there are the fewer, the longer it takes.
 const PAUSE = 50;
@@ -88,7 +89,7 @@ function is_kept(v, digest) {
 async function goes_first(v, digest) {
     let waited = 0;
     while (waited < LONGEST_WAIT && !is_kept(v, digest)) {
-        if (ngx.shared.firsts.add(digest, v.request_id)) {
+        if (ngx.shared.firsts.add(name_of(v, 'blob', digest), v.request_id)) {
             v.first = digest;
             v.first_asked = Date.now();
             return true;
@@ -101,8 +102,9 @@ async function goes_first(v, digest) {
 }
 
 function make_way(v) {
-    if (v.first && ngx.shared.firsts.get(v.first) === v.request_id) {
-        ngx.shared.firsts.delete(v.first);
+    const name = name_of(v, 'blob', v.first);
+    if (v.first && ngx.shared.firsts.get(name) === v.request_id) {
+        ngx.shared.firsts.delete(name);
     }
 }
 
