@@ -15,7 +15,7 @@ import pytest
 
 from tests.lab.docker import docker
 from tests.rendering.cache_world import ALL, SLICE, World, world
-from tests.rendering.mirror_world import await_true
+from tests.rendering.mirror_world import await_true, digest_of
 from tests.rendering.proxy_connection import FQDN, PASSWORD
 
 __all__ = ["world"]
@@ -83,3 +83,18 @@ def test_nobody_waits_for_another_repository(world: World) -> None:
             assert (his.result().status, hers.result().status) == (404, 200)
     finally:
         world.front.answers.set()
+
+
+def test_a_no_does_not_tell_what_others_have(world: World) -> None:
+    """It costs as much, and so takes as long, where a blob is kept for another repository as where there is none."""
+    world.push("team/curious", "1", b"of its own")
+    _, (kept, not_kept) = world.push("closed/secret", "1", os.urandom(1000), os.urandom(1000))
+    assert world.ask("alice", "GET", f"closed/secret/blobs/{kept}").status == 200
+    found = set()
+    for digest in (kept, not_kept, digest_of(b"nowhere")):
+        world.front.take()
+        answer = world.ask("bob", "GET", f"team/curious/blobs/{digest}")
+        said = tuple(sorted(pair for pair in answer.headers.items() if pair[0] != "date"))
+        found.add((answer.status, said, answer.body.replace(digest.encode(), b""), len(world.front.take())))
+    assert len(found) == 1
+    assert next(iter(found))[0] == 404

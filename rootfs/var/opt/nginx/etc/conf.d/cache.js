@@ -126,11 +126,12 @@ function ended(r) {
     return '';
 }
 
-async function has(r, kind, digest) {
+// Where it goes on with what the repository may have.
+async function way_by_answer(r, kind, digest) {
     const v = r.variables;
     const name = name_of(v, kind, digest);
     if (!v.ask_anew && memory.recalled(name, is_silent() ? 2 * span(v) : span(v))) {
-        return true;
+        return `/cached-${kind}`;
     }
     const asked = Date.now();
     const reply = await question(r, kind, `sha256:${digest}`, '');
@@ -138,8 +139,11 @@ async function has(r, kind, digest) {
         memory.remember(name, digest, asked);
     } else if (reply.status === 404) {
         memory.forget_one(name);
+        // Asked twice, it would take longer than one that nobody pulled, of whatever repository.
+        return kind === 'blob' ? '@no_blob' : '@from_store';
     }
-    return reply.status === 200 || (reply.status >= 500 && memory.recalled(name, 2 * span(v)) !== '');
+    const counts = reply.status === 200 || (reply.status >= 500 && memory.recalled(name, 2 * span(v)) !== '');
+    return counts ? `/cached-${kind}` : '@from_store';
 }
 
 // The digest of the image that a tag has. The registry need not look at that image to say that the tag still has it.
@@ -178,8 +182,8 @@ async function ask(r) {
         v.cached_digest = digest;
         if (kind === 'blob' && !v.http_range && await goes_first(v, digest)) {
             way = '/first-blob';
-        } else if (digest && await has(r, kind, digest)) {
-            way = `/cached-${kind}`;
+        } else if (digest) {
+            way = await way_by_answer(r, kind, digest);
         }
     } catch (e) {
         r.error(`the registry can't be asked: ${e.message}`);
