@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,9 +79,7 @@ class Connection:
     def _ask(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
         said = {**self._own, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if self._dialled is None:
-            trusting = ssl.create_default_context()
-            trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-            self._dialled = Counting(self.address, context=trusting, timeout=30)
+            self._dialled = Counting(self.address, context=_trusting(), timeout=30)
         sent = self._dialled.sent = Sent()
         self._dialled.request(method, path, body, said)
         answer = self._dialled.getresponse()
@@ -100,3 +101,19 @@ class Connection:
         if self._dialled is not None:
             self._dialled.request(method, path, body, {**self._own, "Content-Type": kind})
             self._dialled.close()
+
+    @contextmanager
+    def begun(self, method: str, path: str, *says: str) -> Iterator[ssl.SSLSocket]:
+        """The head of a request and nothing else, on a connection of its own."""
+        own = [f"{name}: {value}" for name, value in self._own.items()]
+        address = (self.address, 443)
+        with socket.create_connection(address, timeout=10) as plain, _trusting().wrap_socket(plain) as tls:
+            tls.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *own, *says, "", ""]).encode())
+            yield tls
+
+
+def _trusting() -> ssl.SSLContext:
+    """Any certificate will do."""
+    found = ssl.create_default_context()
+    found.check_hostname, found.verify_mode = False, ssl.CERT_NONE
+    return found

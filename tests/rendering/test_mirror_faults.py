@@ -115,9 +115,9 @@ class World:
     proxy: Proxy
     other: _Failing
 
-    def ask(self, path: str) -> Answer:
+    def ask(self, path: str, repository: str = "x") -> Answer:
         """One request."""
-        return self.proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/x/{path}", Accept=MANIFEST)
+        return self.proxy.connection("alice").ask("GET", f"/v2/{PREFIX}/{repository}/{path}", Accept=MANIFEST)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +216,30 @@ def test_who_gives_up_is_not_waited_for(world: World) -> None:
     leaving.send_and_leave("GET", path, b"", MANIFEST)
     assert staying.ask("GET", path).body == layer
     assert time.monotonic() - began < 3 * SLOW_SECONDS + 2
+
+
+def test_nobody_waits_for_another_repository(world: World) -> None:
+    """Whoever may pull from that one alone would hold up each new layer of all others."""
+    _, layer = world.other.image("two-repositories")
+    digest = digest_of(layer)
+    world.other.fault = "slow"
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(world.ask, f"blobs/{digest}", name) for name in ("x", "y")]
+        assert [one.result().body for one in asking] == [layer] * 2
+    assert time.monotonic() - began < 2 * SLOW_SECONDS
+
+
+def test_who_sends_no_body_holds_nobody_up(world: World) -> None:
+    """He says that one follows, and asks for a layer that is not here yet."""
+    _, layer = world.other.image("no-body")
+    path = f"/v2/{PREFIX}/x/blobs/{digest_of(layer)}"
+    began = time.monotonic()
+    with world.proxy.connection("alice").begun("GET", path, "Content-Length: 1"):
+        time.sleep(1)
+        assert world.proxy.connection("alice").ask("GET", path).body == layer
+        # She would have waited for half a minute.
+        assert time.monotonic() - began < 10
 
 
 def test_who_is_slow_holds_nobody_up_who_pulls_what_is_here(world: World) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import socket
 import ssl
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.lab.docker import docker
 from tests.rendering.cache_world import ALL, SLICE, World, world
 from tests.rendering.mirror_world import await_true, digest_of
-from tests.rendering.proxy_connection import FQDN, PASSWORD
 
 __all__ = ["world"]
 
@@ -25,17 +21,9 @@ pytestmark = pytest.mark.e2e
 LENGTHS = ("Content-Length: 5000", "Content-Length: 400000000", "Transfer-Encoding: chunked")
 
 
-@contextmanager
-def _begun(world: World, path: str, *says: str) -> Iterator[ssl.SSLSocket]:
+def _begun(world: World, path: str, *says: str) -> AbstractContextManager[ssl.SSLSocket]:
     """Bob has sent the head of a request, and nothing else."""
-    words = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
-    lines = (f"GET /v2/{path} HTTP/1.1", f"Host: {FQDN}", f"Authorization: Basic {words}", f"Accept: {ALL}", *says)
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    address = (world.proxy.address, 443)
-    with socket.create_connection(address, timeout=10) as plain, trusting.wrap_socket(plain) as tls:
-        tls.sendall("\r\n".join([*lines, "", ""]).encode())
-        yield tls
+    return world.proxy.connection("bob").begun("GET", f"/v2/{path}", f"Accept: {ALL}", *says)
 
 
 @pytest.mark.parametrize("says", LENGTHS)

@@ -1,6 +1,7 @@
-// Of several who ask a mirror for the same blob at a time one is let through, for nginx's JavaScript module. Once the mirror
-// has it, it comes from there: the other registry is asked for it once. A mirror hands on what it doesn't have yet as fast
-// as its client takes it, so nobody waits long for another: then he asks beside him, as without all this.
+// Of several who ask a mirror for the same blob of a repository at a time one is let through, for nginx's JavaScript module.
+// Once the mirror has it, it comes from there: the other registry is asked for it once. A mirror hands on what it doesn't have
+// yet as fast as its client takes it, so nobody waits long for another: then he asks beside him, as without all this. Nobody
+// waits for those of another repository: who may pull from that one alone could hold up each new layer.
 
 // In milliseconds. How long a request waits is counted and not timed: clocks are set.
 const LONGEST_WAIT = 30 * 1000;
@@ -16,9 +17,10 @@ function decoded(text) {
     return text.replace(/%([0-9A-Fa-f]{2})/g, (all, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
-function blob(v) {
+// The blob that is asked for, of one repository.
+function wanted(v) {
     const path = v.request_uri.split('?')[0];
-    return decoded(path.slice(path.lastIndexOf('/') + 1));
+    return `${v.mirror} ${v.mirrored} ${decoded(path.slice(path.lastIndexOf('/') + 1))}`;
 }
 
 // Ends a turn; the next one begins `later`, if that is said. It may be another's by now, if the time was over.
@@ -52,12 +54,12 @@ function begins(name, own) {
     return false;
 }
 
-// As auth_request asks: in the end everybody is let through.
+// In the end everybody is let through.
 async function turn(r) {
     const v = r.variables;
-    const name = `${v.mirror} ${blob(v)}`;
+    const name = wanted(v);
     try {
-        for (let waited = 0; waited < LONGEST_WAIT && !ngx.shared.kept.has(`${name} ${v.mirrored}`);) {
+        for (let waited = 0; waited < LONGEST_WAIT && !ngx.shared.kept.has(name);) {
             if (begins(name, v.request_id)) {
                 v.fetch = name;
                 break;
@@ -69,14 +71,14 @@ async function turn(r) {
     } catch (e) {
         r.error(`the mirror's turns can't be told: ${e.message}`);
     }
-    r.return(204);
+    r.internalRedirect('@mirrored_blob');
 }
 
 // The mirror answers. What it has itself it lets clients keep: nobody has to wait for that.
 function answered(r) {
     const v = r.variables;
     if (r.headersOut['Cache-Control']) {
-        ngx.shared.kept.set(`${v.mirror} ${blob(v)} ${v.mirrored}`, '');
+        ngx.shared.kept.set(wanted(v), '');
         release(v, 0);
     }
 }
