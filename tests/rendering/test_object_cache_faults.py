@@ -86,6 +86,25 @@ def test_a_store_that_answers_again_is_asked_again(world: World, news: str) -> N
     assert (world.ask("bob", "HEAD", tag).status, world.front.take()) == (200, [f"HEAD /v2/{tag}"])
 
 
+def test_what_the_registry_refuses_by_itself_is_no_sign_of_its_store(world: World) -> None:
+    """Else anybody could have each pull of all others wait."""
+    world.push("team/mute", "1", b"mute")
+    world.pull("bob", "team/mute", "1")
+    world.front.answers.clear()
+    try:
+        assert world.ask("bob", "HEAD", "team/mute/manifests/1").status == 200
+    finally:
+        world.front.answers.set()
+    world.front.status = 404
+    try:
+        assert world.ask("bob", "GET", "team/mute/manifests/none").status == 404
+        world.front.take()
+        assert world.ask("bob", "HEAD", "team/mute/manifests/1").status == 200
+        assert world.front.take() == []
+    finally:
+        world.front.status = 0
+
+
 def test_it_does_not_go_on_for_ever(world: World) -> None:
     """Twice as long as answers are remembered, at most."""
     world.reconfigure(Cache(megabytes=64, remembered=2, min_free=1))

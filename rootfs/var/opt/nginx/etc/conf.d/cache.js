@@ -49,7 +49,10 @@ async function question(r, kind, which, condition) {
     v.cache_question = `/v2/${v.repository}/${kind}s/${which}`;
     v.cache_condition = condition;
     const reply = await r.subrequest('/cache-asks', {method: 'HEAD'});
-    heard(reply.status !== TIMED_OUT);
+    // What the registry refuses by itself says nothing of its store.
+    if ([200, 304, TIMED_OUT].includes(reply.status)) {
+        heard(reply.status !== TIMED_OUT);
+    }
     return reply;
 }
 
@@ -120,7 +123,10 @@ function ended(r) {
     const v = r.variables;
     if (v.status === '200') {
         memory.remember(name_of(v, 'blob', v.first), v.first, Number(v.first_asked));
-        heard(true);
+        // One that began before the store was silent tells nothing.
+        if (ngx.shared.asked && Number(v.first_asked) > Number(ngx.shared.asked.get('silent') || 0)) {
+            heard(true);
+        }
     }
     make_way(v);
     return '';
