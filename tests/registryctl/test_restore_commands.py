@@ -72,6 +72,18 @@ def test_what_is_still_there_is_said(host: BackedHost) -> None:
     assert host.run("restore", f"{NAME}@{digest}", NAME).out == "2 tags and 1 manifest are there already\n"
 
 
+def test_what_could_not_be_put_back_is_not_called_there(host: BackedHost) -> None:
+    host.run("backup")
+    digest = host.world.tags(NAME)["1.0"]
+    link = host.world.link_file(NAME, "_manifests/revisions", digest)
+    link.unlink()
+    link.mkdir()
+    done = host.run("restore", f"{NAME}@{digest}")
+    assert done.word == "DAMAGED"
+    assert "stays " in done.out
+    assert "there already" not in done.out
+
+
 def test_writers_that_can_not_be_kept_out(host: BackedHost) -> None:
     host.run("backup")
     host.barrier.refuses = True

@@ -152,7 +152,8 @@ def _images(
                 undone = bring_back(FileStorage(host.facts.data), record)
                 placed.files += undone.tags
                 placed.kept += undone.moved
-                digests = {f"{wanted.name}@{digest}" for digest in wanted.digests}
+                whole = not (undone.left or undone.missing)
+                digests = {f"{wanted.name}@{digest}" for digest in wanted.digests if whole}
                 placed.there += [*undone.there, *sorted(digests - set(undone.manifests) - machine.lacks.keys())]
                 placed.stays += undone.left
                 placed.manifests += len(undone.manifests)
