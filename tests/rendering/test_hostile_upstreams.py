@@ -118,13 +118,13 @@ def test_a_tag_outlives_a_writer_that_is_dead(proxy: Proxy, tag: str) -> None:
 
 
 @contextmanager
-def _late_writer(proxy: Proxy, seconds: float, due: threading.Event | None = None) -> Iterator[None]:
-    """There is none until then, or until it is due."""
+def _late_writer(proxy: Proxy, due: threading.Event) -> Iterator[None]:
+    """There is none until it is due, or for a minute."""
     current = proxy.home / "run/writers/current"
     aside = current.rename(proxy.home / "run/aside")
 
     def come() -> None:
-        (due or threading.Event()).wait(seconds)
+        due.wait(60)
         aside.rename(current)
 
     late = threading.Thread(target=come)
@@ -139,13 +139,18 @@ def test_claims_that_find_no_room_are_refused(proxy: Proxy) -> None:
     tags = [f"v-room-{number:02}-{'x' * 110}" for number in range(120)]
     pushes = [(tag, image(f"{tag} {number}")) for number, few in enumerate((tags, tags[:20])) for tag in few]
 
+    full = threading.Event()
+
     def push(tag: str, content: bytes) -> tuple[str, Answer]:
-        return tag, put(proxy.connection("alice"), LONG, tag, content)
+        answer = put(proxy.connection("alice"), LONG, tag, content)
+        if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            full.set()
+        return tag, answer
 
     # The smallest memory that nginx takes, and as many pushes as of several addresses.
     small, many = ("zone=claims:1m", "zone=claims:32k"), ("immutable_tags 50;", "immutable_tags 500;")
     with _changed(proxy, immutable=small, registry=many):
-        with _late_writer(proxy, 6), ThreadPoolExecutor(len(pushes)) as pool:
+        with _late_writer(proxy, full), ThreadPoolExecutor(len(pushes)) as pool:
             answers = list(pool.map(push, *zip(*pushes, strict=True)))
         counted = Counter(answer.status for _, answer in answers)
         print(f"\n{counted}")
@@ -170,7 +175,7 @@ def test_few_pushes_wait_in_memory(proxy: Proxy) -> None:
             all_refused.set()
         return kept, status
 
-    with _late_writer(proxy, 60, all_refused), ThreadPoolExecutor(2 * WAITING + 20) as pool:
+    with _late_writer(proxy, all_refused), ThreadPoolExecutor(2 * WAITING + 20) as pool:
         counted = Counter(pool.map(push, range(2 * WAITING + 20)))
     assert counted[False, 201] == WAITING + 10
     assert counted[True, 201] == 1
