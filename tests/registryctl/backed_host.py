@@ -16,6 +16,8 @@ from tests.registryctl.running import Ran
 from tests.registryctl.stored import StoredHost
 from tests.registryctl.world import World
 
+NAME = "team/app"
+
 
 class BackedHost(StoredHost):
     """A host with a registry and the settings of its backup."""
@@ -52,3 +54,11 @@ class BackedHost(StoredHost):
         """What status can know."""
         found: dict[str, Any] = json.loads((self.results / "backup").read_text())
         return found
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackedHost:
+    """With an image."""
+    found = BackedHost(tmp_path, monkeypatch)
+    found.world.image(NAME, "1.0", b"a layer")
+    return found

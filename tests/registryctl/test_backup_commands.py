@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,19 +13,11 @@ from registryctl import backup, backup_state, repository, restoring
 from registryctl.restic import ResticError
 from registryctl.staging import Stage
 from tests.registryctl.backed import PASSWORD
-from tests.registryctl.backed_host import BackedHost
+from tests.registryctl.backed_host import NAME, BackedHost, host
 from tests.registryctl.fake_restic import FakeRestic
 from tests.registryctl.running import Ran, run
 
-NAME = "team/app"
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackedHost:
-    """With an image."""
-    found = BackedHost(tmp_path, monkeypatch)
-    found.world.image(NAME, "1.0", b"a layer")
-    return found
+__all__ = ["host"]
 
 
 def test_the_first_one_makes_the_repository(host: BackedHost) -> None:

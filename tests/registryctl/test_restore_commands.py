@@ -9,18 +9,10 @@ import pytest
 
 from registryctl.taking import DATA
 from tests.registryctl.backed import PASSWORD, STACK
-from tests.registryctl.backed_host import BackedHost
+from tests.registryctl.backed_host import NAME, BackedHost, host
 from tests.registryctl.running import run
 
-NAME = "team/app"
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackedHost:
-    """With an image."""
-    found = BackedHost(tmp_path, monkeypatch)
-    found.world.image(NAME, "1.0", b"a layer")
-    return found
+__all__ = ["host"]
 
 
 def test_a_registry_comes_back(host: BackedHost) -> None:
