@@ -7,6 +7,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -25,6 +26,8 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
     """Its path says what it answers."""
 
     protocol_version = "HTTP/1.1"
+    failures: ClassVar[dict[str, int]] = {}
+    """Path → how many more times it fails before it answers."""
 
     def address_string(self) -> str:
         return "mirror"
@@ -32,10 +35,17 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Nobody reads it."""
 
+    def do_HEAD(self) -> None:
+        """As GET, without a body."""
+        self.do_GET()
+
     def do_GET(self) -> None:
         """Leads away, sets a cookie, and tells whom it was asked by."""
         word = self.path.rpartition("/")[2].partition("?")[0]
         status = int(word) if word.isdigit() else 200
+        if self.failures.get(self.path, 0):
+            self.failures[self.path] -= 1
+            status = 500
         body = b'{"name":"tags","tags":["\\"name\\":\\"tags\\""]}' if word == "list" else str(self.headers).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -118,3 +128,12 @@ def test_its_errors_are_not_handed_on(proxy: Proxy, status: int) -> None:
     assert not {"location", "set-cookie"} & answer.headers.keys()
     assert answer.json["errors"][0]["code"]
     assert b"Host:" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["manifests/1x", "tags/list", f"blobs/sha256:{'0' * 64}"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_one_that_fails_once_is_asked_again(proxy: Proxy, method: str, path: str) -> None:
+    """It does when trimming removes an empty directory into which it was about to write. Twice is too often."""
+    for times, status in ((1, 200), (2, 503)):
+        _Mirror.failures[f"/{PREFIX}/v2/tags/{path}"] = times
+        assert proxy.connection("alice").ask(method, f"/v2/{PREFIX}/tags/{path}").status == status
