@@ -69,7 +69,7 @@ def test_with_an_account(registry: Deployed, user: str, names: tuple[str, ...]) 
         assert login.asked >= 1
         page.goto(f"https://{registry.fqdn}/ui/logout", wait_until="load")
         page.click("button")
-        page.wait_for_function("() => document.body.innerText.includes('logged out')")
+        page.wait_for_function("() => document.body?.innerText.includes('logged out')")
         page.goto(f"https://{registry.fqdn}/ui/", wait_until="load")
         _shows(page, OPEN)
     assert errors == []

@@ -15,8 +15,8 @@ from tests.lab.browser import open_page
 pytestmark = pytest.mark.e2e
 
 REPOSITORY = "page/app"
-SHOWN = "text => document.querySelector('[data-ready=yes]') && document.body.innerText.includes(text)"
-GONE = "text => document.querySelector('[data-ready=yes]') && !document.body.innerText.includes(text)"
+SHOWN = "text => document.querySelector('[data-ready=yes]') && document.body?.innerText.includes(text)"
+GONE = "text => document.querySelector('[data-ready=yes]') && !document.body?.innerText.includes(text)"
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -90,7 +90,8 @@ def test_browse_delete_and_log_out(deployed: Deployed, image: str) -> None:
 
         page.goto(f"{url}logout", wait_until="load")
         page.click("button")
-        page.wait_for_function("() => document.body.innerText.includes('logged out')")
+        # Between two pages there is no body.
+        page.wait_for_function("() => document.body?.innerText.includes('logged out')")
         page.goto(url, wait_until="load")
         page.wait_for_function(SHOWN, arg=f"{image}:stays")
         assert login.asked > asked

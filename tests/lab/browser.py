@@ -78,7 +78,7 @@ def look(
     with open_page(url, fqdn, address, username=username, password=password, authority=authority) as page:
         try:
             for wanted in expect:
-                page.wait_for_function("wanted => document.body.innerText.includes(wanted)", arg=wanted)
+                page.wait_for_function("wanted => document.body?.innerText.includes(wanted)", arg=wanted)
             page.wait_for_load_state("networkidle")
         except Exception as error:
             text = page.inner_text("body")

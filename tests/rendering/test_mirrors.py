@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 from config.access import Access
 from config.mirrors import Mirror
 from config.users import User
-from tests.lab.docker import docker
 from tests.rendering.mirror_world import LOGIN, MANIFEST, Upstream, digest_of, mirroring, upstream
 from tests.rendering.proxy_connection import Answer
 from tests.rendering.real_proxy import Proxy, proxied
@@ -106,20 +104,6 @@ def test_the_second_pull_asks_for_the_tag_alone(world: World) -> None:
     world.open.forget()
     pulled(world, "bob", name, image, LAYER)
     assert world.open.asked() == []
-
-
-@pytest.mark.parametrize("says", ["Content-Length: 400000000", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("path", ["manifests/1", "tags/list", f"blobs/{digest_of(LAYER)}"])
-@pytest.mark.parametrize("prefix", [OPEN, TRUSTED])
-def test_nobody_who_pulls_fills_the_memory(world: World, prefix: str, path: str, says: str) -> None:
-    """With a body that a request to read has not."""
-    whole = f"/v2/{prefix}/library/app/{path}"
-    with world.proxy.connection("alice").begun("GET", whole, f"Accept: {MANIFEST}", says) as tls:
-        # It may be cut off where that is too much.
-        with suppress(ConnectionError):
-            tls.sendall(b"60000\r\n" + b"x" * 0x60000)
-            tls.recv(4096)
-        assert docker("exec", world.proxy.name, "find", "/tmp/bodies", "-type", "f").stdout == ""  # noqa: S108 - inside the container
 
 
 def test_a_tag_that_moved_there_moves_here(world: World) -> None:
