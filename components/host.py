@@ -200,8 +200,8 @@ class Host(pulumi.ComponentResource):
             [
                 *("sh", "-s", "--", f"{TOOLS}/prepare-host", "--install", _yes(settings.install_packages)),
                 *("--time-zone", settings.time_zone, "--user", settings.user),
-                # Somebody has thought of it; where the images lie elsewhere, their store has to.
-                *(("--backup", "yes") if backs_up else ("--backup", "no", "--objects", "yes") if objects else ()),
+                *(("--backup", _yes(backs_up)) if backs_up or objects else ()),
+                *(("--objects", "yes") if objects else ()),
             ]
         )
         return self._at_once(

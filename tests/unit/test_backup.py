@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
+
+from components.host import Host, HostArgs
+from config import Secrets, Settings
 from tests.unit.bundles import entries_of
-from tests.unit.programs import BACKUP_KEY, BACKUP_PASSWORD, BACKUP_VARIABLE, whole
+from tests.unit.config.bad_objects import BESIDES, OBJECTS
+from tests.unit.programs import BACKUP_KEY, BACKUP_PASSWORD, BACKUP_VARIABLE, part, whole
 
 UNIT = "docker-registry-backup"
 HOME = "/etc/docker-registry"
@@ -25,8 +31,25 @@ def test_the_timer_waits_for_what_its_service_reads(preview: bool) -> None:
     assert {"OnCalendar=*-*-* 03:01:00", "Persistent=true"} <= set(enable.inputs["stdin"].splitlines())
 
 
-def test_restic_is_installed_where_it_is_needed(preview: bool) -> None:
-    assert " --backup yes" in whole("full", preview)["host-tools"].inputs["create"]
+@pytest.mark.parametrize(
+    ("backs_up", "storage", "said"),
+    [
+        (False, {}, ""),
+        (True, {}, " --backup yes"),
+        (False, {"s3": OBJECTS}, " --backup no --objects yes"),
+        # As before images move to a store.
+        (True, {"s3": OBJECTS}, " --backup yes --objects yes"),
+    ],
+)
+def test_what_is_needed_is_installed(preview: bool, backs_up: bool, storage: dict[str, object], said: str) -> None:
+    """Restic for a backup, and the client of an object store."""
+
+    def build(settings: Settings, secrets: Secrets) -> None:
+        args = HostArgs(settings.host, settings.site, settings.network, settings.storage, secrets.ssh_private_key)
+        Host("h", replace(args, backs_up=backs_up))
+
+    run = part(build, preview=preview, changes={"storage": storage, **BESIDES})
+    assert run["h-tools"].inputs["create"].endswith(f" --user root{said}")
 
 
 def test_the_settings_are_shown_and_root_s_alone(preview: bool) -> None:
