@@ -96,7 +96,7 @@ def contradictions(concerns: Mapping[str, Any]) -> Iterator[Fault]:
     for check in (
         _ports,
         _subnet,
-        _listen_address,
+        _addresses,
         _passwords,
         _names,
         _repositories,
@@ -151,10 +151,13 @@ def _subnet(host: Host, network: Network) -> Iterator[Fault]:
         yield Fault(key, found, f"a network without the host's own address, {address}")
 
 
-def _listen_address(site: Site, network: Network) -> Iterator[Fault]:
+def _addresses(site: Site, network: Network) -> Iterator[Fault]:
+    expected = f"an address outside network.subnet, {network.subnet}, which is the containers' own"
     if site.listen_address in network.subnet:
-        expected = f"an address outside network.subnet, {network.subnet}, which is the containers' own"
         yield Fault(key_of("site", ("listenAddress",)), shown(str(site.listen_address)), expected)
+    for index, peer in enumerate(site.peers):
+        if ipaddress.ip_address(peer.partition(":")[0]) in network.subnet:
+            yield Fault(key_of("site", ("peers", index)), shown(peer), expected)
 
 
 def _passwords(users: tuple[User, ...], htpasswd: Htpasswd) -> Iterator[Fault]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from config.base import Concern, Port, as_text, refused
 from config.host import is_ip
+from config.users import repeated_names
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
+_THIS = IPv4Network("0.0.0.0/8")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_LAST_PORT = 65535
 
 
 def check_fqdn(value: str, *, port: str, wildcard: str) -> str:
@@ -69,6 +73,20 @@ def _listen_address(value: object) -> IPv4Address | IPv6Address:
     return address
 
 
+def _peer(value: str) -> str:
+    example = "for example 192.0.2.12, or 192.0.2.12:8080"
+    text, colon, port = value.partition(":")
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        raise refused(f"an IPv4 address, as the containers' network has no other, {example}") from None
+    if address.is_multicast or address in _THIS or address.is_loopback or address.is_reserved:
+        raise refused(f"the address of another host, {example}")
+    if colon and not (_PORT.fullmatch(port) and int(port) <= _LAST_PORT):
+        raise refused(f"a port from 1 to {_LAST_PORT}, {example}")
+    return value
+
+
 class Site(Concern):
     """The registry's public name and ports. A host's port belongs to one stack only."""
 
@@ -94,6 +112,20 @@ class Site(Concern):
     """Further names under which clients may come. The names of `certificate.acme.names` are among them anyway; by any
     other name, or an IP address, nginx answers 421. The certificate needs them too: a self-signed one has `fqdn`
     alone."""
+
+    peers: tuple[Annotated[str, AfterValidator(_peer)], ...] = Field(
+        default=(), strict=False, examples=[["192.0.2.11", "192.0.2.12"]], json_schema_extra={"uniqueItems": True}
+    )
+    """IPv4 addresses of the other hosts with the same name, each with the port of its plain HTTP unless that is 80. A
+    certificate authority may ask any of them for the answer to a challenge, and the one that ordered has it: what
+    this host doesn't have it gets from these. Its own address may be among them."""
+
+    @field_validator("peers")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for index, first in repeated_names([peer if ":" in peer else f"{peer}:80" for peer in value]):
+            raise refused("each host once", found=f"peers[{first}] again as peers[{index}]")
+        return value
 
     @field_validator("https_port")
     @classmethod

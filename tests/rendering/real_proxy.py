@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class Proxy:
     """Whether it serves blobs by itself."""
     cache: Cache | None = None
     """What it keeps, as of an object store."""
+    site: Site = field(default_factory=lambda: Site(fqdn=FQDN))
 
     def connection(self, user: str | None, *, bearer: bool = False) -> Connection:
         """A new connection."""
@@ -82,7 +83,9 @@ class Proxy:
     ) -> None:
         """Puts the files of some settings into the proxy's folders; a running one has to reload."""
         files = FILES if self.fast else None
-        for file in files_of(users, access or Access(), nginx or Nginx(), metrics, files, mirrors, self.cache):
+        for file in files_of(
+            users, access or Access(), nginx or Nginx(), metrics, files, mirrors, self.cache, self.site
+        ):
             (self.home / "etc/conf.d" / Path(file.path).name).write_text(file.content)
         credentials = [Account(name=user.name, password=None, hash=_hash()) for user in users]
         accounts = htpasswd_file(credentials, Htpasswd(), fqdn=FQDN, root="/var/opt")
@@ -137,10 +140,11 @@ def files_of(
     files: str | None = FILES,
     mirrors: Sequence[Mirror] = (),
     cache: Cache | None = None,
+    site: Site | None = None,
 ) -> list[HostFile]:
     """The files of conf.d for some settings; metrics are enabled, unless they say otherwise."""
     metrics = metrics or Metrics(enabled=True)
-    site = Site(fqdn=FQDN)
+    site = site or Site(fqdn=FQDN)
     return [
         accounts_file(users=users, htpasswd=Htpasswd(), access=access, nginx=nginx, site=site, **_WHERE),
         access_file(users=users, access=access, metrics=metrics.enabled, mirrors=mirrors, **_WHERE),

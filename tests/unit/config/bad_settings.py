@@ -8,6 +8,7 @@ from typing import Any
 from tests.unit.config import pki
 from tests.unit.config.stack import HOST_KEY, PASSWORD
 
+PEER_EXAMPLE = "for example 192.0.2.12, or 192.0.2.12:8080"
 NAME_EXAMPLE = "for example dr.example.net"
 PATH_EXAMPLE = "for example /var/opt"
 SUBNET_EXAMPLE = "for example 100.127.255.0/24"
@@ -113,6 +114,21 @@ SITE = [
     Bad({"site": {"aliases": ["*.example.net"]}}, "docker-registry:site.aliases[0]", '"*.example.net"',
         f"one name, not a wildcard (each name by itself), {NAME_EXAMPLE}"),
     bad("site", "aliases", "i.example.net", '"i.example.net"', "a list"),
+    *(Bad({"site": {"peers": [peer]}}, "docker-registry:site.peers[0]", f'"{peer}"', expected)
+      for expected, peers in (
+          (f"an IPv4 address, as the containers' network has no other, {PEER_EXAMPLE}",
+           ("b.example.net", "2001:db8::1", "[2001:db8::1]:80", "", "192.0.2.12/32", "http://192.0.2.12",
+            "192.0.2.12;")),
+          (f"the address of another host, {PEER_EXAMPLE}", ("127.0.0.1", "0.0.0.5", "224.0.0.1", "255.255.255.255")),
+          (f"a port from 1 to 65535, {PEER_EXAMPLE}",
+           ("192.0.2.12:", "192.0.2.12:0", "192.0.2.12:65536", "192.0.2.12:080", "192.0.2.12:80:80", "192.0.2.12:²")),
+      ) for peer in peers),
+    Bad({"site": {"peers": ["192.0.2.12:" + "9" * 5000]}}, "docker-registry:site.peers[0]",
+        f'"192.0.2.12:{"9" * 69}"…', f"a port from 1 to 65535, {PEER_EXAMPLE}"),
+    Bad({"site": {"peers": ["192.0.2.12", "192.0.2.12:80"]}}, "docker-registry:site.peers",
+        "peers[0] again as peers[1]", "each host once"),
+    Bad({"site": {"peers": ["100.127.255.9:8080"]}}, "docker-registry:site.peers[0]", '"100.127.255.9:8080"',
+        "an address outside network.subnet, 100.127.255.0/24, which is the containers' own"),
     bad("site", "listenAddress", "eth0", '"eth0"', "an IP address of the host, or 0.0.0.0 for all"),
     bad("site", "listenAddress", "224.0.0.1", '"224.0.0.1"',
         "an address of one host, not of a group; or 0.0.0.0 for all"),

@@ -38,6 +38,7 @@ def test_defaults() -> None:
             "https_port": 443,
             "listen_address": "0.0.0.0",
             "aliases": [],
+            "peers": [],
         },
         "users": [
             {
@@ -164,6 +165,7 @@ def test_everything_can_be_set() -> None:
                 "httpsPort": 8443,
                 "listenAddress": "::",
                 "aliases": ["i.example.org"],
+                "peers": ["192.0.2.11", "192.0.2.12:8080"],
             },
             "storage": {"root": "/srv/registry", "driver": "filesystem"},
             "network": {"name": "dr", "subnet": "100.127.8.0/28"},
