@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.e2e.support import USER, Deployed
-from tests.e2e.traffic import connect
+from tests.e2e.traffic import ANSWER_SECONDS, connect
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -49,6 +49,9 @@ class Api:
     longest: float = 0.0
     """Seconds that a write took at most, from the request to the answer."""
 
+    patience: float = ANSWER_SECONDS
+    """Seconds for which it waits for an answer."""
+
     _connection: http.client.HTTPConnection | None = None
 
     def request(
@@ -57,7 +60,7 @@ class Api:
         """Status, headers and body of one answer, over a connection that is kept."""
         token = base64.b64encode(f"{USER}:{self.registry.password}".encode()).decode()
         if self._connection is None:
-            self._connection = connect(self.registry)
+            self._connection = connect(self.registry, self.patience)
         try:
             self._connection.request(method, path, body, {"Authorization": f"Basic {token}", **(headers or {})})
             answer = self._connection.getresponse()

@@ -5,6 +5,7 @@ Not of `make test`, as the store takes a quarter of an hour to build: `make test
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from http.client import OK
 
 import pytest
 
+from registryctl.hosts.times import MARGIN
 from registryctl.layout import blob_path
 from tests.e2e.clean_up import Kept, Puller, Pusher, at_work, clean_up, empty_trash, journal, let_a_day_pass, within
 from tests.e2e.conftest import NewHost, NewStack
@@ -28,6 +30,12 @@ PREFIX = "registries/removal"
 ROUNDS = 4
 WORKING_SECONDS = 300
 BACK_SECONDS = 60
+KILLED_WITHIN = """
+registryctl gc & run=$!
+for _ in $(seq 2000); do pgrep -f '^/bin/sleep [0-9.]+$' && break; sleep 0.01; done
+kill -KILL $run
+"""
+"""It has begun to remove something: another process holds the barrier, should this one end."""
 KILLED_AFTER = (0.4, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6)
 
 
@@ -64,8 +72,8 @@ def world(new_host: NewHost, new_stack: NewStack) -> Iterator[World]:
 
 @pytest.fixture
 def api(world: World) -> Iterator[Api]:
-    """A client."""
-    found = Api(world.registry)
+    """A client. It waits for as long as a run that was killed may hold pushes up."""
+    found = Api(world.registry, patience=2 * MARGIN)
     yield found
     found.close()
 
@@ -140,6 +148,24 @@ def test_the_usage_sums_up(world: World, api: Api) -> None:
     assert its["used/app"]["alone"] > 100_000
     whole = sum(one["alone"] for one in its.values()) + found["shared"] + found["trash"] + found["unneeded"]
     assert whole == found["total"]
+
+
+def test_a_run_that_is_killed_while_it_removes(world: World, api: Api) -> None:
+    """What it has sent the store may still be carried out: a push waits until that has ended, and comes through."""
+    host = world.registry.host
+    image = api.image("halfway/app", "1.0", os.urandom(10_000))
+    api.delete("halfway/app", image["digest"])
+    let_a_day_pass(host)
+    assert host.run(KILLED_WITHIN, check=False, timeout=120).stdout.split()
+    began = time.monotonic()
+    pushed = api.image("halfway/other", "1.0", os.urandom(100))
+    waited = time.monotonic() - began
+    print(f"a push waited {waited:.0f} s")
+    assert MARGIN / 2 < waited < MARGIN + BACK_SECONDS
+    assert pushed["digest"] in api.pull("halfway/other", "1.0")
+    world.kept.check()
+    assert clean_up(host).code == 0
+    assert not world.has(image)
 
 
 def test_runs_that_are_killed(world: World, api: Api) -> None:

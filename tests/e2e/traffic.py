@@ -150,11 +150,11 @@ class SlowPush:
             self._sent += len(piece)
 
 
-def connect(registry: Deployed) -> http.client.HTTPConnection:
-    """A TLS connection to the proxy, whose certificate is verified."""
+def connect(registry: Deployed, patience: float = ANSWER_SECONDS) -> http.client.HTTPConnection:
+    """A TLS connection to the proxy, whose certificate is verified; an answer is waited for `patience` seconds."""
     # The name leads to the host through the lab's network alone, so the address is dialled.
-    dialled = socket.create_connection((registry.host.address, 443), timeout=ANSWER_SECONDS)
+    dialled = socket.create_connection((registry.host.address, 443), timeout=patience)
     context = ssl.create_default_context(cafile=str(registry.ca))
-    connection = http.client.HTTPConnection(registry.fqdn, 443, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(registry.fqdn, 443, timeout=patience)
     connection.sock = context.wrap_socket(dialled, server_hostname=registry.fqdn)
     return connection
