@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from registryctl import backup_state, backups, clock, pruning, repository, restoring
+from registryctl import backup_state, backups, clock, pruning, repository, restoring, writers
 from registryctl.clean_up import megabytes
 from registryctl.drill import drill
 from registryctl.endings import EndError, UsageError, count, printable
@@ -49,6 +51,7 @@ something in the repository is damaged.
 
 WAIT_SECONDS = 3600
 _SHOWN = 10
+_MACHINE = Path("/etc/machine-id")
 _ACTS = ("run", "list", "check", "prune", "drill")
 
 
@@ -125,8 +128,10 @@ def _take(host: Host, restic: Restic, *, init: bool, force: bool, as_json: bool)
         elif last.get("empty") is False:
             text = f"this registry has no image any more, and the backup {last.get('run')} has: is its disk mounted?"
             raise EndError("FAILED", f"{text} registryctl restore brings them back, --force backs it up as it is")
+    if not force:
+        _refuse_other_files(host)
     before = None if force else int(last.get("tags", 0))
-    taken = Taking(restic, host.facts.root, host.barrier, known and not init, time.time, before).go()
+    taken = Taking(restic, host.facts.root, host.barrier, known and not init, time.time, before, _me()).go()
     good = {
         "run": taken.backup.run,
         "time": now(),
@@ -160,6 +165,26 @@ def _is_empty(host: Host) -> bool:
     except EndError:
         # What of it can't be read the backup itself says.
         return False
+
+
+def _refuse_other_files(host: Host) -> None:
+    """A disk that was mounted only after the container had started hides from this host what is pushed."""
+    try:
+        wrong = writers.writes_elsewhere(host.facts.data)
+    except BarrierError:
+        # Docker may be down; what is there is backed up.
+        return
+    if wrong:
+        raise EndError("FAILED", f"{wrong}; --force backs up what this host has")
+
+
+def _me() -> str:
+    """Tells this host's backups from those of another one, and does not tell its machine's own name."""
+    try:
+        name = _MACHINE.read_bytes().strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(b"docker-registry backup " + name).hexdigest()[:16] if name else ""
 
 
 def _refuse_to_begin(restic: Restic) -> None:

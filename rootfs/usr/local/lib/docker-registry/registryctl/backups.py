@@ -49,6 +49,8 @@ class Backup:
     """Part → the snapshot that counts: the last one."""
     snapshots: list[str] = field(default_factory=list)
     """All of this run."""
+    by: str = ""
+    """Which host made it, if that is known."""
 
     @property
     def whole(self) -> bool:
@@ -73,6 +75,7 @@ def backups(restic: Restic) -> list[Backup]:
             backup = found.setdefault(key, Backup(run, key[0], moment_of(run)))
             backup.parts[part] = str(one["id"])
             backup.snapshots.append(str(one["id"]))
+            backup.by = its.get("by", backup.by)
     stacks = sorted({stack for stack, _ in found})
     if not restic.repository.stack and len(stacks) > 1:
         raise EndError("UNMATCHED", f"the repository has backups of several registries; --stack {' or '.join(stacks)}")

@@ -148,7 +148,8 @@ class HostBarrier:
         """The container's first process, 0 where it does not run. BarrierError: its files are not those of the lock."""
         for _ in range(_RESTARTS):
             process = writers.container_process()
-            seen, sockets = writers.mounted(process, writers.DATA), writers.mounted(process, writers.SOCKETS)
+            wrong = writers.elsewhere(process, self._data, data)
+            sockets = writers.mounted(process, writers.SOCKETS)
             # One that ended in between has nothing any more; the next one may be another.
             if not process or writers.is_running(process):
                 break
@@ -156,14 +157,8 @@ class HostBarrier:
             raise BarrierError(f"the container {writers.CONTAINER} starts again and again")
         if not process:
             return 0
-        if seen != data:
-            raise BarrierError(
-                f"the container {writers.CONTAINER} has other files than {self._data}: restart it, or run pulumi up"
-            )
-        if (place := writers.mounted_elsewise(process, self._data)) is not None:
-            raise BarrierError(
-                f"the container {writers.CONTAINER} has something else at {self._data / place}: restart it"
-            )
+        if wrong:
+            raise BarrierError(wrong)
         if sockets != Inode.of(self._sockets):
             raise BarrierError(
                 f"the container {writers.CONTAINER} is not one that lets its writes be stopped: run pulumi up"

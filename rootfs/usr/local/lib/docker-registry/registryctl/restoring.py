@@ -83,7 +83,9 @@ def restore(stage: Stage, closed: Callable[[], AbstractContextManager[None]], *,
     placed.blobs = len(stage.good)
     os.sync()
     stage.clear()
-    (root / _MARK).unlink(missing_ok=True)
+    # Of another restoring, which was cut off, this one added something to what is not whole yet.
+    if begun(root) == run:
+        (root / _MARK).unlink(missing_ok=True)
     return Restored(placed, len(stage.lost), stage.damage, stage.fetched, time.monotonic() - begin)
 
 

@@ -89,6 +89,8 @@ class Taking:
     clock: Callable[[], float] = time.time
     before: int | None = 0
     """How many files of tags the last backup had. None: whatever is there is backed up."""
+    by: str = ""
+    """By which this host knows its own runs; none: it can't tell them from others'."""
 
     def go(self) -> Taken:
         """Makes it. Raises `ResticError` and what the barrier raises; then it does not count."""
@@ -98,6 +100,7 @@ class Taking:
             self._has_content()
             found = backups.ensure(self.restic, known=self.known)
             before, now = found or [], self.clock()
+            self._is_alone(before, now)
             taken = Taken(Backup(self._name(before, now), self.restic.repository.stack, now), made=found is None)
             for part in (TAGS, LINKS, BLOBS):
                 self._part(part, [path for path in _TARGETS[part] if self._is_there(path)] or [_EMPTY], before, taken)
@@ -123,6 +126,15 @@ class Taking:
         for name in through:
             text = f"a symbolic link leads to the repository {name}, and no backup follows it: mount it there"
             raise ResticError("FAILED", text)
+
+    def _is_alone(self, before: Iterable[Backup], now: float) -> None:
+        """Of two hosts under one name each would take the other's backups for its own, and remove them as such."""
+        told = [one for one in before if one.whole and one.by and one.time <= now + _NEAR]
+        if self.before is None or not self.by or not any(one.by == self.by for one in told):
+            return
+        if told[-1].by != self.by:
+            text = f"another host has made the backup {told[-1].run} under this stack's name, after those of this one"
+            raise ResticError("FAILED", f"{text}. Turn that one off, or this one; --force goes on with this one")
 
     def _has_content(self) -> None:
         """A disk that is not mounted takes content away and leaves links: their backup would be whole, and nothing."""
@@ -177,12 +189,14 @@ class Taking:
     def _host(self, before: list[Backup], taken: Taken) -> None:
         """A certificate may be renewed just now: half of the old and half of the new would be none."""
         logs = [LOGS] if self.restic.repository.logs else []
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
             targets = [path for path in (*UNITS, *logs) if self._is_there(path)]
-            seen = list(self._seen())
-            self._part(HOST, targets or [_EMPTY], before, taken)
-            if list(self._seen()) == seen:
+            seen = set(self._seen())
+            self._part(HOST, targets or [_EMPTY], before, taken, number)
+            changed = sorted(path for path, *_ in seen ^ set(self._seen()))
+            if not changed:
                 return
+        taken.faults.append(Fault(changed[0], "it changed each time while it was read"))
 
     def _seen(self) -> Iterator[tuple[str, int, int]]:
         for unit in UNITS:
@@ -195,14 +209,15 @@ class Taking:
                         continue
                     yield path, found.st_mtime_ns, found.st_ino
 
-    def _part(self, part: str, targets: list[str], before: list[Backup], taken: Taken) -> None:
+    def _part(self, part: str, targets: list[str], before: list[Backup], taken: Taken, number: int = 0) -> None:
+        """One more; `number` are those of this part that there are already: of several the last one counts."""
         run = taken.backup.run
         nothing = (f"{_EMPTY}/*",) if targets == [_EMPTY] else ()
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(backups.moment_of(run)))
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(backups.moment_of(run) + number))
         words = [
             *("backup", "--json", "--quiet", *self.restic.without_scan),
             *("--host", taken.backup.stack, "--time", when),
-            *("--tag", f"{MARK},run={run},part={part}"),
+            *("--tag", ",".join([MARK, f"run={run}", *([f"by={self.by}"] if self.by else ()), f"part={part}"])),
             *_compared(part, backups.newest_part(before, part)),
             *(word for pattern in (*_EXCLUDED[part], *nothing) for word in ("--exclude", pattern)),
             *("--", *targets),

@@ -65,6 +65,26 @@ def mounted_elsewise(process: int, data: Path) -> str | None:
     return None
 
 
+def elsewhere(process: int, data: Path, inode: Inode) -> str:
+    """How a container's files are not those at `data`, which is `inode`, and what to do; empty: they are."""
+    if mounted(process, DATA) != inode:
+        return f"the container {CONTAINER} has other files than {data}: restart it, or run pulumi up"
+    if (place := mounted_elsewise(process, data)) is not None:
+        return f"the container {CONTAINER} has something else at {data / place}: restart it"
+    return ""
+
+
+def writes_elsewhere(data: Path) -> str:
+    """As `elsewhere`, of the container that runs now; empty too where none does. BarrierError: Docker does not say."""
+    process = container_process()
+    try:
+        wrong = elsewhere(process, data, Inode.of(data)) if process else ""
+    except OSError as error:
+        return f"{data} can't be looked at: {error}"
+    # One that has ended meanwhile has nothing any more.
+    return wrong if wrong and is_running(process) else ""
+
+
 def is_running(process: int) -> bool:
     """Whether it has not ended."""
     return (_PROC / str(process)).exists() and _link(process, "ns/pid") != ""

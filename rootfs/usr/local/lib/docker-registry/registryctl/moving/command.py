@@ -132,6 +132,8 @@ def _copied(found: Facts, wait: int) -> Record:
     """Until what is left is little."""
     at = host.open_host("move", wait)
     _refuse_others(at)
+    if not found.objects and (wrong := writers.writes_elsewhere(found.data)):
+        raise EndError("FAILED", wrong)
     with at.barrier.turn():
         # An up may have switched while this waited for its turn.
         record.refuse_while_switched(found.objects)
