@@ -178,6 +178,14 @@ def test_one_that_fails_is_no_harm_to_others(host: MirrorsHost) -> None:
     assert (host.mirror.tags("a"), set(host.result())) == ({}, {"docker.io", "ghcr.io"})
 
 
+def test_a_name_that_is_no_text_is_no_harm(host: MirrorsHost) -> None:
+    """Whoever has taken a mirror over writes what he likes: the next run, and those of other mirrors, go on."""
+    host.pulled("docker.io/library/app", "1", 1)
+    host.mirror.image("library/app", "1", BIG)
+    (host.mirror.v2 / "repositories/a" / os.fsdecode(b"\xff") / "_layers").mkdir(parents=True)
+    assert host.trim().code == 0
+
+
 def test_wrong_words_are_refused(host: MirrorsHost) -> None:
     """Before anything is looked at."""
     assert host.run("mirrors").code == 2

@@ -137,9 +137,9 @@ def test_a_mirror_s_tag_is_remembered_for_all_that_the_client_takes() -> None:
     """So that nobody gets what is made for another. An nginx that tells only a part of that asks each time."""
     mirrors = [Mirror(prefix="ghcr.io", tag_seconds=60)]
     for version in (OLD, None):
-        assert 'proxy_cache_key "$mirror $mirrored $named_tag $http_accept";' in lines(
-            site_of(version=version, mirrors=mirrors).content
-        )
+        said = site_of(version=version, mirrors=mirrors).content
+        assert '$mirrored $named_tag $takes_manifest $takes_index $takes_list";' in said
+        assert said.count("map $http_accept $takes_list") == 1
     assert "mirrored-tag/" not in site_of(version=(1, 22, 1), mirrors=mirrors).content
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.server
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +20,8 @@ from tests.rendering.sites import user
 pytestmark = pytest.mark.e2e
 
 PREFIX = "taken.example.org"
+NEVER = "Tue, 19 Jan 2038 03:14:07 GMT"
+TRUSTED = "trusted.example.org"
 STATUSES = {301: 503, 307: 503, 401: 403, 403: 403, 404: 404, 429: 429, 500: 503, 502: 503, 504: 503}
 """What it says → what the client gets."""
 
@@ -28,6 +32,7 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     failures: ClassVar[dict[str, int]] = {}
     """Path → how many more times it fails before it answers."""
+    asked: ClassVar[list[str]] = []
 
     def address_string(self) -> str:
         return "mirror"
@@ -43,17 +48,21 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
         """Leads away, sets a cookie, and tells whom it was asked by."""
         word = self.path.rpartition("/")[2].partition("?")[0]
         status = int(word) if word.isdigit() else 200
+        self.asked.append(self.path)
         if self.failures.get(self.path, 0):
             self.failures[self.path] -= 1
             status = 500
         body = b'{"name":"tags","tags":["\\"name\\":\\"tags\\""]}' if word == "list" else str(self.headers).encode()
+        body += b"x" * (100_000 if word == "large" else 0)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         for name in ("X-Accel-Redirect", "Location"):
             self.send_header(name, "/catalogue-page?n=1000")
-        self.send_header("X-Accel-Expires", "3600")
+        for name, value in (("X-Accel-Expires", "3600"), ("Cache-Control", "max-age=3600"), ("Expires", NEVER)):
+            self.send_header(name, value)
         self.send_header("Docker-Registry-Mirrored", "elsewhere.example.org")
-        self.send_header("Set-Cookie", "a=b")
+        if TRUSTED not in self.path:
+            self.send_header("Set-Cookie", "a=b")
         self.send_header("Link", '<https://elsewhere.example.org/v2/tags/tags/list?last=a>; rel="next"')
         self.send_header("WWW-Authenticate", 'Bearer realm="https://elsewhere.example.org/token"')
         self.send_header("Content-Length", str(len(body)))
@@ -65,18 +74,20 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[Proxy]:
     """One for all, whose mirror was taken over."""
-    with proxied([user("alice")]) as found:
-        place = found.home / "run/mirrors" / PREFIX
-        place.mkdir(parents=True)
-        for folder in (place.parent, place):
-            folder.chmod(0o755)
-        found.configure([user("alice")], mirrors=[Mirror(prefix=PREFIX)])
+    with proxied([user("alice")]) as found, ExitStack() as held:
+        mirrors = [Mirror(prefix=PREFIX), Mirror(prefix=TRUSTED, tag_seconds=1)]
+        found.configure([user("alice")], mirrors=mirrors)
         found.reload()
-        with socketserver.ThreadingUnixStreamServer(str(place / "socket"), _Mirror) as server:
+        for mirror in mirrors:
+            place = found.home / "run/mirrors" / mirror.prefix
+            place.mkdir(parents=True)
+            for folder in (place.parent, place):
+                folder.chmod(0o755)
+            server = held.enter_context(socketserver.ThreadingUnixStreamServer(str(place / "socket"), _Mirror))
             Path(place / "socket").chmod(0o666)
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield found
-            server.shutdown()
+            held.callback(server.shutdown)
+        yield found
 
 
 def test_it_leads_nowhere(proxy: Proxy) -> None:
@@ -137,3 +148,19 @@ def test_one_that_fails_once_is_asked_again(proxy: Proxy, method: str, path: str
     for times, status in ((1, 200), (2, 503)):
         _Mirror.failures[f"/{PREFIX}/v2/tags/{path}"] = times
         assert proxy.connection("alice").ask(method, f"/v2/{PREFIX}/tags/{path}").status == status
+
+
+def test_it_says_neither_for_how_long_it_is_trusted_nor_of_what(proxy: Proxy) -> None:
+    """Only the settings do; and what is large is not remembered at all, as the room is in memory."""
+    path = f"/v2/{TRUSTED}/tags/manifests"
+
+    def asked(tag: str) -> int:
+        _Mirror.asked.clear()
+        answers = [proxy.connection("alice").ask("GET", f"{path}/{tag}").status for _ in range(2)]
+        assert answers == [200, 200]
+        return len(_Mirror.asked)
+
+    assert (asked("1x"), asked("1x"), asked("large")) == (1, 0, 2)
+    # nginx counts whole seconds, and the last one counts too.
+    time.sleep(2.1)
+    assert asked("1x") == 1

@@ -256,3 +256,12 @@ def test_who_is_slow_holds_nobody_up_who_pulls_what_is_here(world: World) -> Non
     # One after another, each would wait for the time that the mirror has to put the blob in its place.
     assert time.monotonic() - began < (CLIENTS - 1) * SETTLING_SECONDS
     assert world.other.fetched == []
+
+
+def test_who_asks_for_what_is_not_there_leaves_nothing_behind(world: World) -> None:
+    """Of such names anybody has any number: the next one need not wait, and the room for turns does not fill."""
+    path = f"blobs/{digest_of(b'nowhere')}"
+    began = time.monotonic()
+    assert [world.ask(path).status for _ in range(6)] == [404] * 6
+    # One after another, each would wait for the time that the mirror has to put a blob in its place.
+    assert time.monotonic() - began < 5 * SETTLING_SECONDS

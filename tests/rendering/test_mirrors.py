@@ -129,6 +129,12 @@ def test_a_tag_is_trusted_for_as_long_as_was_said(world: World) -> None:
     # nginx counts whole seconds, and the last one counts too.
     time.sleep(TRUSTED_SECONDS + 1)
     assert world.ask("alice", "GET", f"{path}/1").headers["docker-content-digest"] == second
+    # Words that no registry knows make nothing else of it, of which there is no end.
+    world.open.forget()
+    for number in range(3):
+        ask = world.proxy.connection("alice").ask
+        assert ask("GET", f"{path}/1", Accept=f"{MANIFEST}, a/{number}").headers["docker-content-digest"] == second
+    assert world.open.asked() == []
     assert world.ask("alice", "PUT", f"{path}/1", b"{}").status == 405
     assert world.ask("alice", "GET", f"{path}/2").status == 404
     assert world.ask("alice", "GET", f"/mirrored-tag/{TRUSTED}").status == 404

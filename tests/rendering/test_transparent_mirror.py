@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,14 @@ def test_who_comes_from_elsewhere_gets_nothing(world: World) -> None:
     fqdn = world.proxy.connection(None).host
     assert [world.ask("GET", by_prefix, host=fqdn, user=who).status for who in ("", "bob", "alice")] == [401, 403, 200]
     assert world.ask("GET", "/v2/", host="third.example.net").status == 421
+
+
+def test_strangers_fill_no_log_of_errors(world: World) -> None:
+    """Of any length each line could be, and as many as they like."""
+    for host, path in ((STRANGE, f"/v2/{'x' * 1000}"), ("third.example.net", "/healthz")):
+        assert world.ask("GET", path, host=host).status == 403
+    connection = HTTPConnection(world.proxy.address, 80, timeout=20)
+    connection.request("GET", "/.well-known/acme-challenge/none")
+    assert connection.getresponse().status == 404
+    said = world.proxy.errors()
+    assert "forbidden by rule" not in said and "acme-challenge" not in said

@@ -86,7 +86,9 @@ function answered(r) {
 // The request has ended, however that happened: as a variable that is asked for when it is logged.
 function ended(r) {
     const v = r.variables;
-    release(v, Math.min(SETTLING + Number(v.body_bytes_sent) / SETTLED_EACH, LONGEST_SETTLING));
+    // Who got none leaves nothing behind: of names that are not there anybody has any number.
+    const got = v.status === '200' || v.status === '206';
+    release(v, got ? Math.min(SETTLING + Number(v.body_bytes_sent) / SETTLED_EACH, LONGEST_SETTLING) : 0);
     return '';
 }
 

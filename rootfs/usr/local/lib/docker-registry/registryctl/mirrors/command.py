@@ -14,6 +14,7 @@ from registryctl.clean_up import counted, megabytes
 from registryctl.endings import EXIT, UsageError, printable
 from registryctl.facts import Bounded, Facts
 from registryctl.host import last_result, leave_result, now
+from registryctl.layout import is_repository
 from registryctl.locks import locked
 from registryctl.machine import Machine
 from registryctl.metrics import store
@@ -127,7 +128,8 @@ def _size(place: Path) -> int:
 
 def _pulls(mirror: Bounded, names: Iterable[str], moment: float) -> tuple[Pulled, float, str]:
     """What is known of pulls, since when, and why what nobody pulled can't be told."""
-    known = {name: pulls.known(f"{mirror.prefix}/{name}") for name in names}
+    # By a name of another form nobody has pulled, and it need not be text.
+    known = {name: pulls.known(f"{mirror.prefix}/{name}") for name in names if is_repository(name)}
     every = [its for its in known.values() if its is not None]
     why = ""
     if mirror.days is not None and known:

@@ -124,7 +124,7 @@ class _Present(Contents):
         return replace(its, blobs=self._of_these(its.blobs), manifests=self._of_these(its.manifests))
 
     def _of_these(self, digests: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(digest for digest in digests if any(digest in names for names in self._there))
+        return tuple(digest for digest in dict.fromkeys(digests) if any(digest in names for names in self._there))
 
 
 class _Reader:
