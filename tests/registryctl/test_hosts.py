@@ -126,6 +126,21 @@ def test_two_who_want_it_at_once_go_one_after_the_other(world: World, tmp_path: 
     assert [tool.error for tool in tools] == [None] * 6
 
 
+def test_a_tool_is_not_taken_for_the_one_before(world: World, tmp_path: Path) -> None:
+    """Of which the other hosts have read that it has ended, by the time that the next one on the same host begins."""
+    hosts = [new_host(world, tmp_path) for _ in range(3)]
+    settled(world, *hosts)
+    began, tools = world.time, 20
+
+    def act() -> None:
+        for _ in range(tools):
+            with hosts[0].barrier().turn():
+                pass
+
+    assert done(world, act).error is None
+    assert world.time - began < tools * times.ENDING
+
+
 def test_journals_of_all_are_read(world: World, tmp_path: Path) -> None:
     """Before the barrier and in it, and without a turn; they are forgotten where they are."""
     one, two = new_host(world, tmp_path), new_host(world, tmp_path)

@@ -193,9 +193,20 @@ class PeerBarrier:
 
 
 def _end(run: Run) -> None:
-    """Where that can't be said, others notice by themselves, later."""
+    """Where that can't be said, others notice by themselves, later.
+
+    Who makes room is waited for: the next tool's request takes the place of this one, and who had not read that it has
+    ended would be busy with it for a lease more.
+    """
     with suppress(StorageError):
+        held = [peer for peer, answer in run.answers.items() if answer.state in {"turn", "closed"}]
         run.want("end")
+        end = run.clock.now() + times.ENDING
+        while any(peer in run.answers and run.answers[peer].state != "ended" for peer in held):
+            if run.clock.now() > end:
+                return
+            run.clock.pause(times.PAUSE)
+            run.listen()
 
 
 @contextmanager

@@ -19,6 +19,8 @@ PAUSE = 1.0
 """Between two looks for answers."""
 SILENT = 90.0
 """After which a host that has not said anything counts as one that does not answer."""
+ENDING = 10.0
+"""For how long a run waits until others have read that it has ended: several looks."""
 CLOSING = 40.0
 """More than writes under way may take, for a barrier to close elsewhere."""
 LONGEST_HOLD = 120.0
