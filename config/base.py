@@ -107,7 +107,9 @@ def bytes_of(size: str) -> int:
     return int(found[1]) << {"k": 10, "M": 20, "G": 30}[found[2]] if found else 0
 
 
-Port = Annotated[int, Whole(1, 65535)]
+LAST_PORT = 65535
+
+Port = Annotated[int, Whole(1, LAST_PORT)]
 """A TCP port."""
 
 Seconds = Annotated[int, Whole(1, 86400, "seconds")]

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from config.access import Access, Pattern, each_once
 from config.backup import SuppliedText
-from config.base import Concern, Whole, as_text, bytes_of, is_printable, refused
+from config.base import LAST_PORT, Concern, Whole, as_text, bytes_of, is_printable, refused
 from config.endpoints import agrees_with_insecure, only_with_tls
 from config.errors import Fault, shown
 from config.faults import key_of
@@ -31,7 +31,6 @@ _LONGEST_NAME = 255
 _HUB = "docker.io"
 _OF_HUB = "https://registry-1.docker.io"
 _NOT_OF_HUB = ("docker.io", "www.docker.com", "hub.docker.com", "index.docker.io")
-_MOST_PORT = 65535
 # The first that waits for an upstream that is away when it starts, and has the fixes known for 3.1.
 _MIRRORS_SINCE = (3, 1, 2)
 
@@ -50,7 +49,7 @@ def _upstream(value: object) -> str:
     if "@" in text:
         raise refused("a URL without a login: username and password have it", found="a login in a URL")
     parts = _UPSTREAM.fullmatch(text)
-    if parts is None or int(parts[3] or 1) > _MOST_PORT:
+    if parts is None or int(parts[3] or 1) > LAST_PORT:
         raise refused(f"https:// and a host name in lower case, with a port or without, for example {_OF_HUB}")
     if parts[2] in _NOT_OF_HUB:
         raise refused(f"{_OF_HUB}, which is where Docker Hub has its images")

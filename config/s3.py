@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
-from config.base import HIDDEN, Concern, Supplied, Whole, as_text, bytes_of, refused
+from config.base import HIDDEN, LAST_PORT, Concern, Supplied, Whole, as_text, bytes_of, refused
 from config.endpoints import agrees_with_insecure, only_with_tls
 from config.pem import parse_authorities
 
@@ -18,7 +18,6 @@ _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_PREFIX = 200
 _KEY = re.compile(r"[!-~]{1,256}")
-_MOST_PORT = 65535
 _NO_REGION = "us-east-1"
 _NOTHING = "0"
 _LEAST_CACHE = 256 << 20
@@ -42,7 +41,7 @@ def _endpoint(value: object) -> str:
     if "@" in text:
         raise refused("a URL without a login: accessKey and secretKey have it", found="a login in a URL")
     parts = _ENDPOINT.fullmatch(text)
-    if parts is None or int(parts[3] or 1) > _MOST_PORT:
+    if parts is None or int(parts[3] or 1) > LAST_PORT:
         raise refused(
             "https:// and a host name in lower case, with a port or without, for example https://s3.example.net:9000"
         )

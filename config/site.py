@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
-from config.base import Concern, Port, as_text, refused
+from config.base import LAST_PORT, Concern, Port, as_text, refused
 from config.host import is_ip
 from config.users import repeated_names
 
@@ -18,7 +18,6 @@ _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
 _THIS = IPv4Network("0.0.0.0/8")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
-_LAST_PORT = 65535
 
 
 def check_fqdn(value: str, *, port: str, wildcard: str) -> str:
@@ -82,8 +81,8 @@ def _peer(value: str) -> str:
         raise refused(f"an IPv4 address, as the containers' network has no other, {example}") from None
     if address.is_multicast or address in _THIS or address.is_loopback or address.is_reserved:
         raise refused(f"the address of another host, {example}")
-    if colon and not (_PORT.fullmatch(port) and int(port) <= _LAST_PORT):
-        raise refused(f"a port from 1 to {_LAST_PORT}, {example}")
+    if colon and not (_PORT.fullmatch(port) and int(port) <= LAST_PORT):
+        raise refused(f"a port from 1 to {LAST_PORT}, {example}")
     return value
 
 
