@@ -64,9 +64,21 @@ demo-down: venv ## Remove what the demo made
 	@$(LAB) demo-down
 
 .PHONY: test
-test: venv ## Lint, types, and all tests, end to end in the lab, shared by WORKERS processes
+test: venv ## Lint, types, all that needs no lab, and each promise once in the lab, shared by WORKERS processes
 	@$(MAKE) --no-print-directory lint & \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS); tests=$$?; \
+	$(BIN)/python -m pytest -m "not nightly" --numprocesses $(WORKERS); tests=$$?; \
+	wait $$! || { echo "lint failed: see above"; exit 1; }; exit $$tests
+
+.PHONY: test-all
+test-all: venv ## All tests with all their examples; then the object store, backups and buildx, which are built first
+	@$(MAKE) --no-print-directory lint
+	@EXAMPLES=all $(BIN)/python -m pytest --numprocesses $(WORKERS)
+	@$(MAKE) --no-print-directory test-objects test-backup test-buildx
+
+.PHONY: quick
+quick: venv ## Lint, types, and the tests that need no lab, shared by two processes
+	@$(MAKE) --no-print-directory lint & \
+	$(BIN)/python -m pytest -m "not e2e and not nightly" --numprocesses 2; tests=$$?; \
 	wait $$! || { echo "lint failed: see above"; exit 1; }; exit $$tests
 
 .PHONY: test-host
@@ -97,10 +109,6 @@ backup-speed: venv ## Measure a backup of TAGS images (12000) whose blobs have B
 .PHONY: metrics-load
 metrics-load: venv ## Compare the metrics with what clients count of REQUESTS (10,000), with the fast path and without
 	@REQUESTS="$(or $(REQUESTS),10000)" $(BIN)/python -m pytest -s tests/e2e/test_metrics_load.py
-
-.PHONY: quick
-quick: venv ## The tests that need no lab
-	@$(BIN)/python -m pytest -m "not e2e"
 
 .PHONY: oracle
 oracle: venv ## Try clean-up, deletion and undoing on 20,000 random storages, or on COUNT from FIRST on; KIND=objects: buckets

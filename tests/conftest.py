@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.tiers import mark
+
 # What the tests' helpers assert says what it found, too.
 pytest.register_assert_rewrite("tests.e2e", "tests.rendering", "tests.registryctl")
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from xdist.remote import Producer
 
     from tests.sharing import Sharing
@@ -23,9 +27,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer | None) -> 
     return Sharing(config, log)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The tests' order says in which order they are handed out."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Mark the tests by their tier before one is chosen; their order says in which order they are handed out."""
+    mark(items)
+    yield
     if hasattr(config, "workerinput"):
         from tests.sharing import in_order  # noqa: PLC0415
 

@@ -12,17 +12,14 @@ from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from tests.tiers import ACME, BLANK, DEPLOYED
+
 E2E = "tests/e2e/"
-
-BLANK = ("tests/e2e/test_first_up.py", "tests/e2e/test_other_release.py", "tests/e2e/test_two_stacks.py")
-"""The modules with the registry `blank`, which is made once."""
-
-ACME = ("tests/e2e/test_acme.py", "tests/e2e/test_certificate_modes.py", "tests/e2e/test_tls.py")
-"""Those with the registries of tests/e2e/acme_fixtures.py, which are made once as well."""
 
 LONGEST = (
     "tests/e2e/test_interruptions.py",
     "tests/e2e/test_alerts.py",
+    "tests/e2e/test_idempotence.py",
     "tests/e2e/test_first_up.py",
     "tests/e2e/test_acme.py",
     "tests/e2e/test_backup_troubles.py",
@@ -35,19 +32,12 @@ LONGEST = (
     "tests/e2e/test_roles.py",
     "tests/e2e/test_notifications.py",
     "tests/e2e/test_review.py",
-    "tests/e2e/test_metrics.py",
     "tests/e2e/test_metrics_load.py",
     "tests/e2e/test_secrets.py",
     "tests/e2e/test_adoption.py",
     "tests/e2e/test_drift.py",
-    "tests/e2e/test_garbage_collection.py",
     "tests/e2e/test_fast_path.py",
-    "tests/e2e/test_doors.py",
     "tests/e2e/test_readme.py",
-    "tests/e2e/test_immutable_tags.py",
-    "tests/e2e/test_image_deletion.py",
-    "tests/e2e/test_image_retention.py",
-    "tests/e2e/test_undo.py",
     "tests/e2e/test_upgrade.py",
     "tests/e2e/test_host_files.py",
     "tests/e2e/test_registry_reach.py",
@@ -58,9 +48,7 @@ LONGEST = (
     "tests/e2e/test_logs_disk_full.py",
     "tests/e2e/test_proxy.py",
     "tests/e2e/test_registry_start.py",
-    "tests/e2e/test_retention.py",
     "tests/e2e/test_doors_host.py",
-    "tests/e2e/test_conformance.py",
 )
 """The modules in the lab that take longest, in that order; the others follow as they are."""
 
@@ -68,7 +56,7 @@ LONGEST = (
 def unit(nodeid: str) -> str:
     """The unit that a test belongs to."""
     module = nodeid.partition("::")[0]
-    return next((together[0] for together in (BLANK, ACME) if module in together), module)
+    return next((together[0] for together in (DEPLOYED, BLANK, ACME) if module in together), module)
 
 
 def rank(nodeid: str) -> tuple[bool, int]:

@@ -110,11 +110,11 @@ def shared(lab: Lab) -> Iterator[Shared]:
 @pytest.fixture(scope="session", autouse=True)
 def ahead(request: pytest.FixtureRequest) -> None:
     """Begins what tests of this run will ask for, while others run."""
+    if hasattr(request.config, "workerinput"):
+        # A process that shares the tests with others knows the tests of all, and does not know which it gets.
+        return
     wanted = {"deployed", "blank", "client_host"}
     wanted &= {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    if hasattr(request.config, "workerinput"):
-        # A process that shares the tests with others knows the tests of all; those of `blank` go to one.
-        wanted.discard("blank")
     for name in wanted:
         getattr(request.getfixturevalue("shared"), name)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.registryctl.backed import PROGRAMS, Backed
+from tests.registryctl.backed import Backed
 from tests.registryctl.world import World
 
 
@@ -47,7 +47,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "config.json"
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(params=["fake", pytest.param("restic", marks=pytest.mark.nightly)])
 def backed(request: pytest.FixtureRequest, tmp_path: Path) -> Backed:
     """A registry and its backups, with restic, and with the tests' own."""
     return Backed(tmp_path, request.param)

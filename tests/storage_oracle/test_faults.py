@@ -15,6 +15,7 @@ import pytest
 from registryctl.act import RefusedError
 from registryctl.storage import AwayError, Storage, StorageError
 from registryctl.trash import runs
+from tests.examples import examples
 from tests.storage_oracle import running
 from tests.storage_oracle.failing import WRITING, EndedError, Trouble, failing
 from tests.storage_oracle.serving import Snapshot, taken
@@ -26,7 +27,7 @@ ENDS = (Trouble.END_BEFORE, Trouble.END_AFTER)
 KILLS = (Trouble.KILL_BEFORE, Trouble.KILL_AFTER)
 THOROUGH = (41,)
 """Storages of which each call has each trouble."""
-SAMPLED = range(1000, 1060)
+SAMPLED = range(1000, 1000 + examples(12, 60))
 """Storages of which a few calls have one."""
 POINTS = 4
 PARTS = 8
@@ -139,7 +140,7 @@ ACTS: dict[str, CleanUp] = {
 @pytest.mark.parametrize("name", ACTS)
 def test_trouble_at_any_call(name: str, kind: str) -> None:
     """Errors, the program's end, and SIGKILL; of a bucket, at any request."""
-    parts = [(name, seed, part) for seed in THOROUGH for part in range(PARTS)]
+    parts = [(name, seed, part) for seed in THOROUGH for part in range(examples(1, PARTS))]
     parts += [(name, seed, -1) for seed in SAMPLED[:: 1 if kind == "files" else 3]]
     with ProcessPoolExecutor(os.cpu_count(), initializer=running.use, initargs=(kind,)) as pool:
         found = [wrong for some in pool.map(_try, parts, chunksize=4) for wrong in some]

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from tests.examples import examples
 from tests.storage_oracle import documents, places, running
 from tests.storage_oracle.generator import Made
 from tests.storage_oracle.racing import Writer
@@ -253,7 +254,7 @@ def test_a_writer_that_was_replaced_meanwhile(scene: Scene) -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_random_pushes_beside_random_storages(part: int) -> None:
     """A clean-up or a deletion, with pushes before the look and between look and barrier."""
-    for seed in range(2000 + part, 2800, 4):
+    for seed in range(2000 + part, 2000 + examples(160, 800), 4):
         _race(seed)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.examples import examples
 from tests.storage_oracle import running
 from tests.storage_oracle.trials import try_all
 
-COUNTS = {"files": 300, "objects": 100}
+COUNTS = {"files": examples(80, 300), "objects": examples(25, 100)}
 """A bucket takes six times as long, and who plans and removes is the same code."""
 
 

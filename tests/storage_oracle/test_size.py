@@ -6,7 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.storage_oracle.size import WASTE, Cost, build, clean_up_cost, memory
+
+pytestmark = pytest.mark.nightly
 
 SIZES = (1_500, 6_000)
 FACTOR = SIZES[1] / SIZES[0]

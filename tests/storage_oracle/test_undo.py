@@ -13,6 +13,7 @@ import pytest
 
 from registryctl.storage import NotThere
 from registryctl.trash import runs
+from tests.examples import examples
 from tests.storage_oracle import documents, places, running
 from tests.storage_oracle.generator import Made
 from tests.storage_oracle.racing import Writer
@@ -23,7 +24,7 @@ from tests.storage_oracle.verdict import pull_losses
 
 pytestmark = pytest.mark.usefixtures("kind")
 
-SEEDS = range(5000, 5150)
+SEEDS = range(5000, 5000 + examples(40, 150))
 
 
 @dataclass
