@@ -59,10 +59,12 @@ def unit(nodeid: str) -> str:
     return next((together[0] for together in (DEPLOYED, BLANK, ACME) if module in together), module)
 
 
-def rank(nodeid: str) -> tuple[bool, int]:
-    """Sorts tests: those in the lab, the longest units first, then all others."""
+def rank(nodeid: str) -> tuple[bool, int, int]:
+    """Sorts tests: those in the lab, the longest units first, then all others; a unit's own order."""
     name = unit(nodeid)
-    return not name.startswith(E2E), LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    module = nodeid.partition("::")[0]
+    within = DEPLOYED.index(module) if module in DEPLOYED else 0
+    return not name.startswith(E2E), LONGEST.index(name) if name in LONGEST else len(LONGEST), within
 
 
 class Sharing(LoadScopeScheduling):

@@ -37,3 +37,6 @@ def test_tests_are_handed_out_by_modules_the_longest_first() -> None:
     wanted = [*(f"{module}::test" for module in LONGEST), f"{E2E}test_a.py::test", "tests/docs/test_a.py::test"]
     shuffled = [*wanted[1::2], *wanted[::2]]
     assert sorted(shuffled, key=rank) == wanted
+    assert sorted((f"{module}::test" for module in sorted(DEPLOYED)), key=rank) == [
+        f"{name}::test" for name in DEPLOYED
+    ]
